@@ -1,0 +1,86 @@
+"""A pluggable attack-and-defense benchmark suite for adversarially robust text classifiers.
+
+The names below are the public surface for plugins. Importing this package imports no torch and touches no disk; each
+name is looked up when it is first used, so that ``bench --help`` does not pay for what it does not need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark.api import (
+        Asset,
+        Attack,
+        AttackRun,
+        Capability,
+        Classifier,
+        CompleteDefense,
+        ContractCheck,
+        Dataset,
+        Example,
+        FitContext,
+        Head,
+        MaskedLanguageModel,
+        Model,
+        ModelRole,
+        NoOptions,
+        Objective,
+        Options,
+        Resources,
+        SentenceEncoder,
+        Splits,
+        Task,
+        TrainingBatch,
+        Victim,
+    )
+    from benchmark.errors import BadData, BenchError, BudgetExhausted, NotApplicable
+    from benchmark.hookspecs import hookimpl
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "benchmark.errors": ("BadData", "BenchError", "BudgetExhausted", "NotApplicable"),
+    "benchmark.hookspecs": ("hookimpl",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_") or name not in __all__:
+        raise AttributeError(f"module 'benchmark' has no attribute '{name}'")
+    home = next((module for module, names in _HOME.items() if name in names), "benchmark.api")
+    return getattr(import_module(home), name)
+
+
+__all__ = [
+    "Asset",
+    "Attack",
+    "AttackRun",
+    "BadData",
+    "BenchError",
+    "BudgetExhausted",
+    "Capability",
+    "Classifier",
+    "CompleteDefense",
+    "ContractCheck",
+    "Dataset",
+    "Example",
+    "FitContext",
+    "Head",
+    "MaskedLanguageModel",
+    "Model",
+    "ModelRole",
+    "NoOptions",
+    "NotApplicable",
+    "Objective",
+    "Options",
+    "Resources",
+    "SentenceEncoder",
+    "Splits",
+    "Task",
+    "TrainingBatch",
+    "Victim",
+    "__version__",
+    "hookimpl",
+]

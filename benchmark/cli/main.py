@@ -1,0 +1,76 @@
+"""Entry point of ``bench``: registers the commands and turns errors into one clear line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from benchmark.cli import doctor, fetch, leaderboard, listing, run, show
+from benchmark.errors import BenchError
+
+EPILOG = "Add --traceback to any command for the whole story of an error. Start: bench run --all"
+
+
+def make_app() -> typer.Typer:
+    """The command tree (a function, so that tests and docs can walk it)."""
+    app = typer.Typer(
+        name="bench",
+        help="Attack-and-defense benchmark suite for text classifiers: run every defense against every attack, "
+        "then publish a leaderboard that anyone can verify.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    app.command("run", epilog=run.EPILOG)(run.run)
+    app.command("list")(listing.list_items)
+    app.command("show")(show.show)
+    app.command("fetch")(fetch.fetch)
+    app.command("doctor")(doctor.doctor)
+    app.add_typer(leaderboard.app, name="leaderboard")
+    return app
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+    traceback: bool = typer.Option(False, "--traceback", help="Show tracebacks of errors (may stand anywhere)."),
+) -> None:
+    if version:
+        from benchmark import __version__
+
+        typer.echo(f"bench {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; exit code 0, 1 (something failed), 2 (bad input) or 130 (stopped by Ctrl-C)."""
+    show_traceback = "--traceback" in sys.argv[1:]
+    arguments = [a for a in sys.argv[1:] if a != "--traceback"]
+    try:
+        make_app()(arguments, prog_name="bench")
+    except BenchError as problem:
+        if show_traceback:
+            raise
+        complain(problem.message, problem.hint)
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        complain("stopped", "Everything that was finished is stored; the same command goes on from there")
+        sys.exit(130)
+    except OSError as problem:
+        if show_traceback:
+            raise
+        complain(f"{problem.filename or 'the system'}: {problem.strerror or problem}", "bench doctor checks the machine")
+        sys.exit(1)
+
+
+def complain(message: str, hint: str) -> None:
+    """One or two plain lines on standard error; no markup is interpreted in names that users gave."""
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"  → {hint}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

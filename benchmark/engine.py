@@ -1,0 +1,92 @@
+"""The one way to the model: every query of every attack, and the harness's own, pass a :class:`QueryCounter`.
+
+Two counters: *logical queries* (every text the attack asked, the published figure, independent of caching) and
+*forward passes* (rows the network really computed). The budget is enforced by exception at the query that would
+overshoot, so an attack cannot spend more whatever its library counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmark.errors import BenchError, BudgetExhausted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmark.api import Classifier
+
+DECIMALS = 5
+PROBES = 3
+
+
+class VictimInfo(NamedTuple):
+    """What an attack may know of the victim besides its answers."""
+
+    num_labels: int
+    mask_token: str
+    unknown_token: str
+
+
+class QueryCounter:
+    """A victim handle for one example. Answers come from a cache that lives as long as the example.
+
+    The cache is not shared between examples: what is computed, and in which batch, is then a function of the example
+    alone, so the order of examples and the number of workers change nothing. Logits are rounded to 1e-5: the last
+    bits depend on the shape of a batch and must not decide between two candidates.
+    """
+
+    def __init__(self, classifier: Classifier, info: VictimInfo, budget: int | None = None) -> None:
+        self._classifier = classifier
+        self.num_labels, self.mask_token, self.unknown_token = info
+        self.budget = budget
+        self.queries = 0
+        self.forwards = 0
+        self.exhausted = False
+        self._cache: dict[str, NDArray[np.float32]] = {}
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Logits ``[N, C]``; raises BudgetExhausted when the budget does not cover all N texts.
+
+        A list that would overshoot is not answered in part: the attack never sees a ragged batch.
+        """
+        import numpy as np
+
+        if self.budget is not None and self.queries + len(texts) > self.budget:
+            self.exhausted = True
+            raise BudgetExhausted(f"query budget of {self.budget} spent")
+        self.queries += len(texts)
+        return np.stack(self._answer(texts)) if texts else np.zeros((0, self.num_labels), np.float32)
+
+    def uncounted(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The harness's own look (clean check, re-scoring): no logical query, no budget; forwards still count."""
+        import numpy as np
+
+        return np.stack(self._answer(texts))
+
+    def _answer(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        import numpy as np
+
+        new = [text for text in dict.fromkeys(texts) if text not in self._cache]
+        if new:
+            logits = self._classifier.logits(new)
+            if logits.shape != (len(new), self.num_labels):
+                raise BenchError(
+                    f"the defense returned logits of shape {logits.shape} for {len(new)} texts",
+                    f"It must return [{len(new)}, {self.num_labels}]",
+                )
+            if not np.isfinite(logits).all():
+                raise BenchError("the defense returned a logit that is not finite", "Train it again, or mend it")
+            self.forwards += len(new) * self._classifier.forwards_per_prediction
+            self._cache.update(zip(new, np.round(logits, DECIMALS), strict=True))
+        return [self._cache[text] for text in texts]
+
+
+def probe_determinism(classifier: Classifier, texts: Sequence[str]) -> bool:
+    """Whether repeated calls return the same logits, bit for bit (dropout left on at attack time would not)."""
+    import numpy as np
+
+    first = classifier.logits(texts)
+    return all(np.array_equal(first, classifier.logits(texts)) for _ in range(PROBES - 1))

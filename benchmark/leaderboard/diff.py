@@ -1,0 +1,107 @@
+"""What moved between two published pages, and whether it moved by more than chance allows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import BadRecord
+from benchmark.identity import digest
+from benchmark.leaderboard.metrics import Proportion, overlap
+from benchmark.leaderboard.publish import JSON, read_frozen
+from benchmark.suite import Suite
+
+Place = tuple[str, str, str, int]
+
+
+def diff(a: Path, b: Path) -> list[str]:
+    """Differences from page ``a`` to page ``b``: conditions first, then rows, in words; empty when nothing moved."""
+    lines = _conditions(read_frozen(a), read_frozen(b))
+    before, after = _rows(a), _rows(b)
+    for place in sorted(before.keys() | after.keys()):
+        name = "{0}, {2} ({1}), seed {3}".format(*place)
+        if place not in after:
+            lines.append(f"{name}: gone")
+        elif place not in before:
+            lines.append(f"{name}: new")
+        else:
+            lines += [f"{name}: {change}" for change in _moves(before[place], after[place])]
+    return lines
+
+
+def _conditions(a: Suite, b: Suite) -> list[str]:
+    """Parts of the suite that changed, with short digests, so that a moved number can be explained."""
+    lines = []
+    if (a.name, a.version) != (b.name, b.version):
+        lines.append(f"suite: {a.name} v{a.version} -> {b.name} v{b.version}")
+    for part in ("model", "attacks", "seeds"):
+        old, new = getattr(a, part), getattr(b, part)
+        if old != new:
+            lines.append(f"{part}: {_words(old)} -> {_words(new)}")
+    for part in ("contract", "training", "options"):
+        old, new = a.model_dump(mode="json")[part], b.model_dump(mode="json")[part]
+        lines += [f"{part}.{key}: {_value(old, key)} -> {_value(new, key)}" for key in sorted(old.keys() | new.keys())
+                  if old.get(key) != new.get(key)]  # fmt: skip
+    for name in sorted(a.datasets.keys() | b.datasets.keys()):
+        if name not in a.datasets or name not in b.datasets:
+            lines.append(f"dataset {name}: {'gone' if name in a.datasets else 'new'}")
+            continue
+        old, new = a.datasets[name].model_dump(mode="json"), b.datasets[name].model_dump(mode="json")
+        was, now = sorted(old.pop("sample")), sorted(new.pop("sample"))
+        if was != now:
+            kept = len(set(was) & set(now))
+            lines.append(
+                f"sample of {name}: {digest(was)[:12]} ({len(was)}) -> {digest(now)[:12]} ({len(now)}), {kept} kept"
+            )
+        lines += [f"dataset {name}.{key}: {_value(old, key)} -> {_value(new, key)}" for key in sorted(old)
+                  if old[key] != new.get(key)]  # fmt: skip
+    return lines
+
+
+def _moves(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    moves = []
+    if a["rank"] != b["rank"]:
+        moves.append(f"rank {_rank(a)} -> {_rank(b)}")
+    for key, name in (("worst_case_accuracy", "worst case"), ("clean_accuracy", "clean")):
+        moves += _move(name, a[key], b[key])
+    for attack in sorted(a["attacks"].keys() | b["attacks"].keys()):
+        shares = [row["attacks"].get(attack, {}).get("accuracy_under_attack") for row in (a, b)]
+        moves += _move(f"under {attack}", *shares)
+    return moves
+
+
+def _move(name: str, a: dict[str, Any] | None, b: dict[str, Any] | None) -> list[str]:
+    if a == b:
+        return []
+    if a is None or b is None:
+        return [f"{name} {_percent(a)} -> {_percent(b)}"]
+    old, new = Proportion(**a), Proportion(**b)
+    points = 100 * (new.value - old.value)
+    verdict = "within the intervals" if overlap(old, new) else "beyond the intervals"
+    return [f"{name} {_percent(a)} -> {_percent(b)} ({points:+.1f} points, {verdict}, n {old.n} and {new.n})"]
+
+
+def _rows(page: Path) -> dict[Place, dict[str, Any]]:
+    path = page / JSON
+    try:
+        rows = json.loads(path.read_bytes())["rows"]
+        return {(row["dataset"], row["model"], row["defense"], row["seed"]): row for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BadRecord(f"{path} cannot be read ({problem!r})", "Give the folders of two published pages") from None
+
+
+def _rank(row: dict[str, Any]) -> str:
+    return "none" if row["rank"] is None else str(row["rank"])
+
+
+def _percent(share: dict[str, Any] | None) -> str:
+    return "not measured" if share is None else f"{100 * share['value']:.1f}%"
+
+
+def _value(part: dict[str, Any], key: str) -> str:
+    return json.dumps(part[key], sort_keys=True) if key in part else "(none)"
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else ", ".join(map(str, value)) or "(none)"

@@ -1,0 +1,203 @@
+"""Every number of a page, as pure functions over outcomes.
+
+Rules that no caller may soften:
+
+* robust = ``held``, ``invalid`` or ``exhausted``. ``skipped`` (wrong already) and ``error`` never are.
+* a success rate is broken / attacked, attacked = not skipped; None (not 0) when nothing could be attacked.
+* an example without an outcome for one of the attacks has no worst case; nothing is averaged around the hole.
+
+Shares are in 0..1 and rounded to six decimals, so that a page is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Protocol
+
+from benchmark.errors import BadRecord
+from benchmark.records import Outcome
+
+LEVEL = 0.95
+"""Coverage of every interval."""
+ERROR_LIMIT = 0.01
+"""Largest share of errors in a ranked cell (DESIGN: a cell above 1 % errors is not ranked)."""
+ROBUST = frozenset({Outcome.HELD, Outcome.INVALID, Outcome.EXHAUSTED})
+DECIMALS = 6
+
+
+class Scored(Protocol):
+    """What the metrics read of a record; local and published records both have it."""
+
+    @property
+    def example_id(self) -> str: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def queries(self) -> int: ...
+    @property
+    def forwards(self) -> int: ...
+    @property
+    def perturbed_share(self) -> float | None: ...
+    @property
+    def similarity(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A share of ``n`` examples with its 95 % Wilson interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """``broken / attacked``; ``value`` is None when no example could be attacked."""
+
+    value: float | None
+    broken: int
+    attacked: int
+
+
+def proportion(count: int, n: int) -> Proportion | None:
+    """``count`` of ``n`` with the Wilson score interval (Wilson 1927); None for an empty sample."""
+    if n == 0:
+        return None
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
+    clipped = (min(1.0, max(0.0, float(bound))) for bound in (low, high))
+    return Proportion(_round(count / n), *(_round(bound) for bound in clipped), n)
+
+
+def outcome_counts(records: Iterable[Scored]) -> dict[Outcome, int]:
+    """How often each outcome occurred; all six keys, in the order of :class:`Outcome`."""
+    counts = dict.fromkeys(Outcome, 0)
+    for record in records:
+        counts[record.outcome] += 1
+    return counts
+
+
+def accuracy_under_attack(records: Sequence[Scored]) -> Proportion | None:
+    """Share of all examples (skipped and errors included) that stay right under one attack."""
+    return proportion(sum(record.outcome in ROBUST for record in records), len(records))
+
+
+def success_rate(records: Sequence[Scored]) -> SuccessRate:
+    """Share of the attacked examples that were broken, with both counts."""
+    broken, attacked = sum(record.outcome is Outcome.BROKEN for record in records), len(_attacked(records))
+    return SuccessRate(_round(broken / attacked) if attacked else None, broken, attacked)
+
+
+def error_share(records: Sequence[Scored]) -> float:
+    """Share of examples that ended in an error; 0.0 for no examples."""
+    errors = sum(record.outcome is Outcome.ERROR for record in records)
+    return errors / len(records) if records else 0.0
+
+
+def queries_mean(records: Sequence[Scored]) -> float | None:
+    """Mean logical queries over attacked examples."""
+    return mean([record.queries for record in _attacked(records)])
+
+
+def forwards_mean(records: Sequence[Scored]) -> float | None:
+    """Mean rows the network computed, over attacked examples."""
+    return mean([record.forwards for record in _attacked(records)])
+
+
+def perturbed_share_mean(records: Sequence[Scored]) -> float | None:
+    """Mean share of changed words over broken examples."""
+    return mean([r.perturbed_share for r in _broken(records) if r.perturbed_share is not None])
+
+
+def similarity_mean(records: Sequence[Scored]) -> float | None:
+    """Mean similarity to the original over broken examples that have one."""
+    return mean([r.similarity for r in _broken(records) if r.similarity is not None])
+
+
+def by_example(records: Iterable[Scored]) -> dict[str, Outcome]:
+    """Outcome of every example id; raises BadRecord for an id that occurs twice."""
+    outcomes: dict[str, Outcome] = {}
+    for record in records:
+        if record.example_id in outcomes:
+            raise BadRecord(f"example {record.example_id} has two records in one cell", "Remove one of them")
+        outcomes[record.example_id] = record.outcome
+    return outcomes
+
+
+def worst_case(sample: Sequence[str], attacks: Mapping[str, Mapping[str, Outcome]]) -> dict[str, bool | None]:
+    """Whether each sampled example is robust under every attack; None where an attack has no outcome for it.
+
+    ``attacks`` maps an attack's name to the outcome of each example. Without attacks everything is None.
+    """
+    result: dict[str, bool | None] = {}
+    for example in sample:
+        outcomes = [found.get(example) for found in attacks.values()]
+        if not outcomes or None in outcomes:
+            result[example] = None
+        else:
+            result[example] = all(outcome in ROBUST for outcome in outcomes)
+    return result
+
+
+def worst_case_accuracy(sample: Sequence[str], attacks: Mapping[str, Mapping[str, Outcome]]) -> Proportion | None:
+    """Share of the sample that is robust under every attack; None as soon as one example has no worst case."""
+    found = worst_case(sample, attacks).values()
+    if None in found:
+        return None
+    return proportion(sum(value is True for value in found), len(found))
+
+
+def ranks(values: Sequence[Proportion | None]) -> list[int | None]:
+    """Competition ranks by value, ties by interval.
+
+    In order of falling value, the best row leads a group. Each next row belongs to the group while its interval
+    overlaps the interval *of the leader* (its upper end is not below the leader's lower end) and gets the leader's
+    rank; the first row that does not overlap leads the next group, with rank 1 + the number of rows before it.
+    None stays unranked and counts for nobody.
+    """
+    result: list[int | None] = [None] * len(values)
+    order = sorted(((-value.value, index, value) for index, value in enumerate(values) if value), key=lambda x: x[:2])
+    leader: Proportion | None = None
+    rank = 0
+    for before, (_, index, value) in enumerate(order):
+        if leader is None or value.high < leader.low:
+            leader, rank = value, before + 1
+        result[index] = rank
+    return result
+
+
+def overlap(a: Proportion, b: Proportion) -> bool:
+    """Whether two intervals share a point."""
+    return a.low <= b.high and b.low <= a.high
+
+
+def detectable_difference(n: int, power: float = 0.8) -> float:
+    """Smallest difference of two independent shares of ``n`` that a two-sided 5 % test finds with ``power``.
+
+    ``(z(0.975) + z(power)) * sqrt(2 * 0.25 / n)``: the usual normal approximation at its worst point, shares near 0.5.
+    """
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - (1 - LEVEL) / 2) + normal.inv_cdf(power)) * math.sqrt(0.5 / n)
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Arithmetic mean, independent of the order of the values; None for none."""
+    return _round(math.fsum(values) / len(values)) if values else None
+
+
+def _attacked(records: Sequence[Scored]) -> list[Scored]:
+    return [record for record in records if record.outcome is not Outcome.SKIPPED]
+
+
+def _broken(records: Sequence[Scored]) -> list[Scored]:
+    return [record for record in records if record.outcome is Outcome.BROKEN]
+
+
+def _round(value: float) -> float:
+    return round(value, DECIMALS)

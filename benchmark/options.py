@@ -1,0 +1,30 @@
+"""Options given by name (suite tables, ``--set``) checked against an item's options class."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from benchmark.api import Options
+from benchmark.errors import BadOptions
+
+
+def resolve(kind: type[Options], given: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """All options with their values (defaults filled in), as plain JSON values; raises BadOptions."""
+    return parse(kind, given, owner).model_dump(mode="json")
+
+
+def parse(kind: type[Options], given: Mapping[str, Any], owner: str) -> Options:
+    """The options object; raises BadOptions naming the option, what is wrong and near names."""
+    try:
+        return kind.model_validate(dict(given))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "(all)"
+        known = sorted(kind.model_fields)
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"Did you mean: {', '.join(near)}?" if near and near[0] != name else f"Known: {', '.join(known) or 'none'}"
+        raise BadOptions(f"{owner}: option '{name}': {first['msg']}", hint) from None

@@ -1,0 +1,218 @@
+"""The plan: registry x suite -> ordered victims and cells, each ready or not applicable (with the reason).
+
+Pure: nothing is trained, fetched or loaded here except a local dataset file, whose hash and labels are its identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.api import Capability, Objective
+from benchmark.data.source import DataSource
+from benchmark.errors import UnknownName
+from benchmark.fit.compose import not_applicable_reason, parse_name, resolved_options
+from benchmark.identity import cell_key
+from benchmark.options import resolve
+from benchmark.records import CellFile
+from benchmark.registry import Registered, Registry
+from benchmark.suite import Suite
+
+
+@dataclass(frozen=True)
+class VictimPlan:
+    """One defense fitted on one dataset with one seed. ``spec`` is everything the weights depend on."""
+
+    key: str
+    spec: dict[str, Any]
+    defense: str
+    options: dict[str, dict[str, Any]]
+    dataset: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One victim under one attack (None: the clean evaluation). ``ids`` are the examples, in order."""
+
+    key: str
+    spec: dict[str, Any]
+    victim: VictimPlan
+    attack: str | None
+    attack_options: dict[str, Any]
+    ids: tuple[str, ...]
+    file: CellFile
+    reason: str | None = None
+    """Why the cell cannot run, or None."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells in the order they run: clean first, then attacks, victim by victim."""
+
+    suite: Suite
+    cells: tuple[CellPlan, ...]
+
+    @property
+    def ready(self) -> list[CellPlan]:
+        return [cell for cell in self.cells if cell.reason is None]
+
+
+def origin(item: Registered) -> str:
+    """Distribution and version, part of every cell's identity."""
+    return f"{item.plugin.distribution} {item.plugin.version}"
+
+
+def make_plan(registry: Registry, suite: Suite, sources: Mapping[str, DataSource], limit: int | None = None) -> Plan:
+    """Every cell of ``suite``; ``limit`` keeps the first examples of each stored sample (other cells, other keys)."""
+    known = [entry.name for kind in ("defense", "attack") for entry in registry.items(kind)]
+    for name in suite.options:
+        if name not in known:
+            raise UnknownName("defense part or attack to set options of", name, known)
+    cells: list[CellPlan] = []
+    for dataset in sorted(suite.datasets):
+        source = sources[dataset]
+        ids = source.sample if limit is None else source.sample[:limit]
+        for name in suite.defenses:
+            for seed in suite.seeds:
+                cells += _victim_cells(registry, suite, source, name, seed, tuple(ids))
+    return Plan(suite, tuple(cells))
+
+
+def _victim_cells(
+    registry: Registry, suite: Suite, source: DataSource, name: str, seed: int, ids: tuple[str, ...]
+) -> list[CellPlan]:
+    composition = parse_name(name, registry)
+    options = resolved_options(composition, suite.options)
+    model = registry.get("model", suite.model)
+    dataset = source.dataset
+    spec: dict[str, Any] = {
+        "dataset": {
+            "name": dataset.name,
+            "revision": dataset.revision,
+            "label_names": list(dataset.label_names),
+            "train_rows": source.use.train_rows,
+            "validation_rows": source.use.validation_rows,
+        },
+        "model": {"name": model.name, "revision": model.item.revision, "plugin": origin(model)},
+        "defense": {
+            "name": composition.name,
+            "parts": [
+                {"name": part, "version": registry.get("defense", part).item.version,
+                 "plugin": origin(registry.get("defense", part)), "options": options[part]}
+                for part in composition.parts
+            ],
+        },
+        "training": suite.training.model_dump(mode="json"),
+        "seed": seed,
+    }  # fmt: skip
+    victim = VictimPlan(cell_key(spec), spec, composition.name, options, dataset.name, seed)
+    reason = not_applicable_reason(composition, model.item.offers)
+    clean_spec = {"kind": "clean", "victim": spec, "test_rows": source.use.test_rows}
+    cells = [_cell(suite, victim, clean_spec, None, {}, (), reason)]
+    for attack_name in suite.attacks:
+        attack = registry.get("attack", attack_name)
+        attack_options = resolve(attack.item.options, suite.options.get(attack_name, {}), f"attack '{attack_name}'")
+        attack_spec = {
+            "kind": "attack",
+            "victim": spec,
+            "contract": suite.contract_for(dataset.name).model_dump(mode="json"),
+            "encoder": _encoder(registry, suite),
+            "sample": list(ids),
+            "attack": _attack_spec(registry, attack, attack_options),
+        }
+        missing = _missing(attack.item.needs, composition.offers)
+        cells.append(_cell(suite, victim, attack_spec, attack, attack_options, ids, reason or missing))
+    return cells
+
+
+def _attack_spec(registry: Registry, attack: Registered, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": attack.name,
+        "display": attack.item.display,
+        "version": attack.item.version,
+        "plugin": origin(attack),
+        "options": options,
+        "parameters": dict(attack.item.parameters),
+        "assets": {asset.name: asset.sha256 for asset in attack.item.assets},
+        "models": {name: registry.get("model", name).item.revision for name in attack.item.models},
+    }
+
+
+def _encoder(registry: Registry, suite: Suite) -> dict[str, str] | None:
+    clause = suite.contract.similarity
+    if clause is None:
+        return None
+    encoder = registry.get("model", clause.encoder)
+    return {"name": encoder.name, "revision": encoder.item.revision}
+
+
+def _missing(needs: frozenset[Capability], offers: frozenset[Capability]) -> str | None:
+    lacking = sorted(needs - offers)
+    return f"the attack needs {', '.join(lacking)}, which the defense does not offer" if lacking else None
+
+
+def _cell(
+    suite: Suite,
+    victim: VictimPlan,
+    spec: dict[str, Any],
+    attack: Registered | None,
+    attack_options: dict[str, Any],
+    ids: tuple[str, ...],
+    reason: str | None,
+) -> CellPlan:
+    key = cell_key(spec)
+    file = CellFile(
+        key=key,
+        suite=suite.name,
+        suite_version=suite.version,
+        dataset=victim.dataset,
+        defense=victim.defense,
+        attack=attack.name if attack else None,
+        attack_display=attack.item.display if attack else None,
+        seed=victim.seed,
+        model=suite.model,
+        spec=spec,
+    )
+    return CellPlan(key, spec, victim, attack.name if attack else None, attack_options, ids, file, reason)
+
+
+def with_strangers(registry: Registry, suite: Suite) -> Suite:
+    """The suite plus what other distributions registered: their heads and complete defenses, their objectives on every
+    head of the suite, and their attacks. This is what ``--all`` means: install a plugin, and it is in the run."""
+    home = registry.get("suite", suite.name).plugin.distribution
+    foreign = [r for r in registry.items("defense") if r.plugin.distribution != home]
+    heads = [name for name in suite.defenses if "+" not in name]
+    extra = [r.name for r in foreign if not isinstance(r.item, Objective)]
+    extra += [f"{head}+{r.name}" for r in foreign if isinstance(r.item, Objective) for head in heads]
+    attacks = [r.name for r in registry.items("attack") if r.plugin.distribution != home]
+    return suite.model_copy(
+        update={
+            "defenses": tuple(dict.fromkeys([*suite.defenses, *extra])),
+            "attacks": tuple(dict.fromkeys([*suite.attacks, *attacks])),
+        }
+    )
+
+
+def selected(
+    suite: Suite,
+    defenses: Sequence[str] = (),
+    attacks: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+) -> Suite:
+    """The suite narrowed (or widened by name) to what the command line asks for; empty means all of that kind."""
+    for name in datasets:
+        if name not in suite.datasets:
+            raise UnknownName(f"dataset of suite '{suite.name}'", name, suite.datasets)
+    update: dict[str, Any] = {}
+    if defenses:
+        update["defenses"] = tuple(dict.fromkeys(defenses))
+    if attacks:
+        update["attacks"] = tuple(dict.fromkeys(attacks))
+    if datasets:
+        update["datasets"] = {name: suite.datasets[name] for name in datasets}
+    if seeds:
+        update["seeds"] = tuple(dict.fromkeys(seeds))
+    return suite.model_copy(update=update)

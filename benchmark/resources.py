@@ -1,0 +1,36 @@
+"""Assets and other registered models, as a plugin's functions see them; each model is loaded once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark.api import Asset, AssetReader
+from benchmark.registry import Registry
+
+
+class BenchResources:
+    """The :class:`benchmark.api.Resources` of one process."""
+
+    def __init__(self, registry: Registry, assets: AssetReader) -> None:
+        self._registry, self._assets = registry, assets
+        self._models: dict[str, Any] = {}
+
+    def read(self, asset: Asset, member: str) -> bytes:
+        return self._assets.read(asset, member)
+
+    def extract(self, asset: Asset) -> Path:
+        return self._assets.extract(asset)
+
+    def derived(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+        return self._assets.derived(name, inputs, build)
+
+    def model(self, name: str) -> Any:
+        if name not in self._models:
+            self._models[name] = self.fresh_model(name)
+        return self._models[name]
+
+    def fresh_model(self, name: str) -> Any:
+        """A copy of its own, for fitting: a defense changes the weights of what it is given."""
+        return self._registry.get("model", name).item.load(self)

