@@ -26,5 +26,7 @@ def parse(kind: type[Options], given: Mapping[str, Any], owner: str) -> Options:
         name = ".".join(map(str, first["loc"])) or "(all)"
         known = sorted(kind.model_fields)
         near = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean: {', '.join(near)}?" if near and near[0] != name else f"Known: {', '.join(known) or 'none'}"
+        hint = (
+            f"Did you mean: {', '.join(near)}?" if near and near[0] != name else f"Known: {', '.join(known) or 'none'}"
+        )
         raise BadOptions(f"{owner}: option '{name}': {first['msg']}", hint) from None

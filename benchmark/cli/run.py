@@ -78,9 +78,7 @@ def run(
     _report(console, plan, opened, result)
 
 
-def _execute(
-    console: Console, registry: Registry, suite: Suite, plan: Plan, store: Store, jobs: int
-) -> RunResult:
+def _execute(console: Console, registry: Registry, suite: Suite, plan: Plan, store: Store, jobs: int) -> RunResult:
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
     from benchmark.cli.progress import RichWatcher

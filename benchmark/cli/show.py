@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from benchmark.records import CellFile, ExampleRecord
     from benchmark.store import Store
 
@@ -68,7 +70,7 @@ def _print(cell: CellFile, records: list[ExampleRecord], total: int) -> None:
     console.print(f"{len(records)} of {total} examples; changed words are marked", markup=False, highlight=False)
 
 
-def _marked(original: str, adversarial: str | None) -> tuple[object, object]:
+def _marked(original: str, adversarial: str | None) -> tuple[Text, Text]:
     """Both texts with the words that differ in bold, underlined red and green (readable without colour too)."""
     import difflib
     import re

@@ -44,10 +44,7 @@ def _cell(suite: Suite, cell: CellFile) -> Iterable[str]:
         yield f"the key does not belong to the specification, whose key is {cell_key(cell.spec)}"
     if (cell.suite, cell.suite_version) != (suite.name, suite.version):
         yield f"it belongs to suite {cell.suite} version {cell.suite_version}"
-    if cell.attack is not None and cell.attack not in suite.attacks:
-        yield "the suite does not list this attack"
-    for part in differences(suite, cell):
-        yield f"it was measured under another {part} than the suite's"
+    yield from differences(suite, cell)
     yield from _names(cell)
 
 

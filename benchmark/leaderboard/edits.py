@@ -19,8 +19,8 @@ Edit = tuple[int, int, str]
 # everywhere and make the alignment slow and ragged.
 _TOKEN = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
 
-_SAME_WORD = 0.5
-"""Likeness (difflib ratio) from which two words are one word with changed letters, and only the letters are stored."""
+_SAME_WORD = 0.75
+"""Likeness (difflib ratio) from which two words, not equal but for case, are one word with changed letters."""
 
 
 def edit_script(original: str, adversarial: str) -> list[Edit]:
@@ -71,7 +71,7 @@ def _word(before: str, after: str, start: int) -> Iterator[Edit]:
     old, new = before.rstrip(), after.rstrip()
     if old != new:
         matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-        if matcher.ratio() < _SAME_WORD:
+        if old.casefold() != new.casefold() and matcher.ratio() < _SAME_WORD:
             yield (start, start + len(old), new)
         else:
             for tag, i1, i2, j1, j2 in matcher.get_opcodes():

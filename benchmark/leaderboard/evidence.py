@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -30,7 +30,9 @@ RECORDS = "evidence/records"
 
 # What a page needs to know of a run; anything else (paths, commands, users) stays on the machine.
 _PROVENANCE = ("environment", "forwards_per_prediction", "model_revision", "plugins", "training")
-_PRIVATE_KEY = re.compile(r"(?i)(^|_|-)(host|hostname|node|user|username|home|cwd|path|dir|folder|argv|executable|url|ip)$")
+_PRIVATE_KEY = re.compile(
+    r"(?i)(^|[_-])(argv|cwd|dir|executable|folder|home|host|hostname|ip|node|path|url|user|username)$"
+)
 _PRIVATE_VALUE = re.compile(r"""(?:^|[\s"'=:;,(\[])(?:~?/[^\s/]+/|[A-Za-z]:\\)|\w://""")
 
 
@@ -105,7 +107,9 @@ def make_evidence(
     """Evidence of local records, both given by cell key."""
     return Evidence(
         cells=tuple(sorted((to_published_cell(cell) for cell in cells), key=lambda cell: cell.key)),
-        attacked={k: tuple(sorted(map(to_evidence, v), key=lambda r: r.example_id)) for k, v in sorted(records.items())},
+        attacked={
+            k: tuple(sorted(map(to_evidence, v), key=lambda r: r.example_id)) for k, v in sorted(records.items())
+        },
         clean={k: tuple(sorted(v, key=lambda r: r.example_id)) for k, v in sorted(clean.items())},
     )
 
@@ -121,7 +125,7 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
 
 def read_evidence(page: Path) -> Evidence:
     """Read the evidence below a page's folder; raises BadRecord naming file and line."""
-    cells = _read_cells(page / CELLS)
+    cells = read_cells(page / CELLS)
     attacked: dict[str, tuple[EvidenceRecord, ...]] = {}
     clean: dict[str, tuple[CleanRecord, ...]] = {}
     for cell in cells:
@@ -182,7 +186,8 @@ def _is_private(value: Any) -> bool:
     return isinstance(value, str) and _PRIVATE_VALUE.search(value) is not None
 
 
-def _read_cells(path: Path) -> tuple[CellFile, ...]:
+def read_cells(path: Path) -> tuple[CellFile, ...]:
+    """The cells of ``cells.json``; raises BadRecord."""
     try:
         data = json.loads(_read(path))
     except ValueError as problem:
@@ -214,13 +219,3 @@ def _read(path: Path) -> str:
         raise BadRecord(f"{path} is missing", "Restore it from a copy, or publish the page again") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise BadRecord(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
-
-
-def by_key(cells: Sequence[CellFile]) -> dict[str, CellFile]:
-    """Cells by key; raises BadRecord for a key that occurs twice."""
-    found: dict[str, CellFile] = {}
-    for cell in cells:
-        if cell.key in found:
-            raise BadRecord(f"cell {cell.key} is listed twice", "Remove one of them")
-        found[cell.key] = cell
-    return found

@@ -71,8 +71,8 @@ def proportion(count: int, n: int) -> Proportion | None:
     from statsmodels.stats.proportion import proportion_confint
 
     low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
-    clipped = (min(1.0, max(0.0, float(bound))) for bound in (low, high))
-    return Proportion(_round(count / n), *(_round(bound) for bound in clipped), n)
+    low, high = (_round(min(1.0, max(0.0, float(bound)))) for bound in (low, high))
+    return Proportion(_round(count / n), low, high, n)
 
 
 def outcome_counts(records: Iterable[Scored]) -> dict[Outcome, int]:

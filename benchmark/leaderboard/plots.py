@@ -18,7 +18,7 @@ def plot(table: Table) -> tuple[bytes, bytes]:
     """
     import matplotlib
 
-    style: dict[str, Any] = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.family": "DejaVu Sans"}
+    style: Any = {"svg.hashsalt": "bench", "svg.fonttype": "path", "font.family": "DejaVu Sans"}
     with matplotlib.rc_context(style):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from benchmark.suite import Suite
 def columns_section() -> list[str]:
     """What each column means."""
     columns = {
-        "Rank": "by worst case, within a dataset; see the rule below. A dash: the row has no rank, and the page says why.",
+        "Rank": "by worst case, within a dataset; the rule is below. A dash: no rank, and the page says why.",
         "Defense": "head and training objective, joined by `+`.",
         "Seed": "of the training run.",
         "Worst case": "share of the attacked examples that are classified correctly and stay so under every attack "
@@ -21,7 +21,7 @@ def columns_section() -> list[str]:
         "classified correctly and stay so under this attack.",
         "Success rate": "broken / attacked, where attacked are the examples that were classified correctly or ended in "
         "an error. A dash: nothing could be attacked.",
-        "Queries": "mean number of texts the attack asked the model about, per attacked example, independent of caching.",
+        "Queries": "mean number of texts the attack asked the model about, per attacked example, cached or not.",
         "Forwards": "mean number of rows the network really computed, per attacked example.",
         "Words changed": "mean share of changed words, over broken examples.",
         "Similarity": "mean similarity to the original text, by the contract's encoder, over broken examples.",
@@ -104,8 +104,8 @@ def limits_section(suite: Suite, detectable: Callable[[int], float]) -> list[str
         size = len(suite.datasets[name].sample)
         if size:
             lines.append(
-                f"- {name}: {size} attacked examples. Two rows must differ by about {100 * detectable(size):.1f} points "
-                "for a test at the 5% level to find it with 80% power."
+                f"- {name}: {size} attacked examples. Two rows must differ by about {100 * detectable(size):.1f} "
+                "points for a test at the 5% level to find it with 80% power."
             )
     return [
         *lines,
@@ -113,7 +113,7 @@ def limits_section(suite: Suite, detectable: Callable[[int], float]) -> list[str
         "That figure is (z(0.975) + z(0.80)) · √(2 · 0.25 / n), for two independent shares near one half. Rows share "
         "their examples, so a paired test on the evidence can find smaller differences.",
         "",
-        "The worst case is over the attacks of this suite. It is an upper bound of robustness, not a guarantee: another "
-        "attack can only lower it. Scores of different suites or versions do not compare.",
+        "The worst case is over the attacks of this suite. It is an upper bound of robustness, not a guarantee: "
+        "another attack can only lower it. Scores of different suites or versions do not compare.",
         "",
     ]

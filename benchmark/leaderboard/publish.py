@@ -14,12 +14,19 @@ from pydantic import ValidationError
 
 from benchmark.errors import BadRecord, BenchError, StoreError
 from benchmark.leaderboard.audit import audit
-from benchmark.leaderboard.evidence import CELLS, RECORDS, Evidence, evidence_files, json_bytes, make_evidence
+from benchmark.leaderboard.evidence import (
+    CELLS,
+    RECORDS,
+    Evidence,
+    evidence_files,
+    json_bytes,
+    make_evidence,
+    read_cells,
+)
 from benchmark.leaderboard.jsonpage import json_page
 from benchmark.leaderboard.markdown import markdown_page
-from benchmark.leaderboard.selection import RecordSource, coordinates, freeze, frozen_changes, select
+from benchmark.leaderboard.selection import Prescribed, RecordSource, coordinates, freeze, frozen_changes, select
 from benchmark.leaderboard.table import Table, build_table
-from benchmark.records import CellFile, parse
 from benchmark.suite import Suite
 
 SUITE = "suite.json"
@@ -33,13 +40,16 @@ class FrozenPage(BenchError):
     """A published page that the new one may not replace."""
 
 
-def publish(suite: Suite, store: RecordSource, target: Path) -> list[Path]:
+def publish(suite: Suite, store: RecordSource, target: Path, prescribed: Prescribed | None = None) -> list[Path]:
     """Publish every complete cell of ``suite`` and return the written files, sorted.
+
+    ``prescribed`` (what the installed plugins make of the suite) keeps cells with other options out; default: only the
+    options that the suite spells out are compared.
 
     Raises NothingToPublish without a complete cell, FrozenPage when a page of this version was published under other
     conditions or holds cells that this store lacks, and BadRecord for records that contradict themselves.
     """
-    cells = select(suite, store)
+    cells = select(suite, store, prescribed)
     frozen = freeze(suite, cells)
     page = target / suite.name / f"v{suite.version}"
     evidence = make_evidence(
@@ -104,7 +114,7 @@ def _refuse_conflicts(page: Path, frozen: Suite, evidence: Evidence) -> None:
         )
     path = page / CELLS
     if path.exists():
-        published = [parse(CellFile, json.dumps(cell), str(path)) for cell in json.loads(path.read_bytes())]
+        published = read_cells(path)
         lost = {coordinates(cell) for cell in published} - {coordinates(cell) for cell in evidence.cells}
         if lost:
             dataset, _, defense, seed, attack = min(lost)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -40,24 +41,80 @@ def sample_of(cell: CellFile) -> list[str] | None:
     return list(sample) if cell.attack is not None and isinstance(sample, list | tuple) else None
 
 
-def select(suite: Suite, source: RecordSource) -> list[CellFile]:
-    """Complete cells of this suite version, measured under exactly its contract and samples, sorted by key.
+@dataclass(frozen=True)
+class Prescribed:
+    """What the installed plugins make of a suite; keys are ``kind:name``, such as ``attack:NAME``.
+
+    ``options`` are the resolved options of every item (a cell run with others is not the suite's). ``marks`` are
+    version, revision and origin; they only decide between two cells that claim one place.
+    """
+
+    options: Mapping[str, Mapping[str, Any]]
+    marks: Mapping[str, Mapping[str, Any]]
+
+
+def select(suite: Suite, source: RecordSource, prescribed: Prescribed | None = None) -> list[CellFile]:
+    """Complete cells of this suite version, measured under exactly its conditions, sorted by key.
 
     Cells of attacks that the suite does not list stay out (they would be another worst case); other people's defenses
-    stay in. Raises NothingToPublish when nothing remains and BadRecord when two cells claim one place.
+    stay in. Raises NothingToPublish when nothing remains and BadRecord when two cells claim one place and neither, or
+    both, are what is installed.
     """
     ours = [c for c in source.cells() if (c.suite, c.suite_version) == (suite.name, suite.version)]
-    listed = [c for c in ours if c.dataset in suite.datasets and (c.attack is None or c.attack in suite.attacks)]
-    fitting = [cell for cell in listed if not differences(suite, cell)]
+    fitting = [cell for cell in ours if not differences(suite, cell) and _as_prescribed(cell, prescribed)]
     complete = sorted((cell for cell in fitting if source.complete(cell)), key=lambda cell: cell.key)
     if not complete:
-        details = f" ({len(ours)} stored: {len(fitting)} fit the suite, none is complete)" if ours else ""
+        details = f" ({len(ours)} stored, {len(fitting)} of them fit the suite, none is complete)" if ours else ""
         raise NothingToPublish(
             f"the store has no complete cell of suite '{suite.name}' version {suite.version}{details}",
             f"Run `bench run --all --suite {suite.name}` first",
         )
-    check_unique(complete)
-    return complete
+    chosen = _current(complete, prescribed)
+    check_unique(chosen)
+    return chosen
+
+
+def items_of(cell: CellFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The parts that a cell's specification describes, as ``(kind:name, description)``."""
+    victim = cell.spec.get("victim")
+    victim = victim if isinstance(victim, Mapping) else {}
+    defense = victim.get("defense")
+    parts = defense.get("parts", ()) if isinstance(defense, Mapping) else ()
+    found = [("defense", part) for part in parts]
+    found += [("attack", cell.spec.get("attack")), ("model", cell.spec.get("encoder"))]
+    found += [(kind, victim.get(kind)) for kind in ("model", "dataset")]
+    for kind, part in found:
+        if isinstance(part, Mapping) and "name" in part:
+            yield f"{kind}:{part['name']}", part
+
+
+def _as_prescribed(cell: CellFile, prescribed: Prescribed | None) -> bool:
+    """Whether every item ran with the options that the suite gives it."""
+    options = prescribed.options if prescribed else {}
+    return all(
+        part["options"] == options[name] for name, part in items_of(cell) if name in options and "options" in part
+    )
+
+
+def _current(cells: Sequence[CellFile], prescribed: Prescribed | None) -> list[CellFile]:
+    """Of cells that claim one place, the ones made by what is installed (all, where that decides nothing)."""
+    places: dict[Coordinates, list[CellFile]] = {}
+    for cell in cells:
+        places.setdefault(coordinates(cell), []).append(cell)
+    chosen: list[CellFile] = []
+    for rivals in places.values():
+        installed = [cell for cell in rivals if prescribed and _is_installed(cell, prescribed)]
+        chosen += installed if len(rivals) > 1 and installed else rivals
+    return sorted(chosen, key=lambda cell: cell.key)
+
+
+def _is_installed(cell: CellFile, prescribed: Prescribed) -> bool:
+    return all(
+        part[field] == value
+        for name, part in items_of(cell)
+        for field, value in prescribed.marks.get(name, {}).items()
+        if field in part
+    )
 
 
 def check_unique(cells: Iterable[CellFile]) -> None:
@@ -78,22 +135,31 @@ def differences(suite: Suite, cell: CellFile) -> list[str]:
     """In which parts a cell's specification is not what the suite prescribes: it must not be on the same page."""
     if cell.dataset not in suite.datasets:
         return [f"dataset '{cell.dataset}' is not in the suite"]
+    if cell.attack is not None and cell.attack not in suite.attacks:
+        return [f"attack '{cell.attack}' is not in the suite"]
+    if cell.seed not in suite.seeds:
+        return [f"seed {cell.seed} is not in the suite"]
     use = suite.datasets[cell.dataset]
     victim = cell.spec.get("victim")
     victim = victim if isinstance(victim, Mapping) else {}
     found = []
     sample = sample_of(cell)
     if sample is not None and use.sample and sorted(sample) != sorted(use.sample):
-        found.append("sample")
+        found.append("it was measured under another sample than the suite's")
     if _differs(cell.spec, "contract", suite.contract_for(cell.dataset).model_dump(mode="json")):
-        found.append("contract")
+        found.append("it was measured under another contract than the suite's")
     if _differs(victim, "training", suite.training.model_dump(mode="json")):
-        found.append("training")
+        found.append("it was measured under another training than the suite's")
     if _differs(cell.spec, "test_rows", use.test_rows):
-        found.append("test_rows")
+        found.append("it was measured under another test_rows than the suite's")
     data = victim.get("dataset")
     if isinstance(data, Mapping):
-        found += [name for name in ("train_rows", "validation_rows") if _differs(data, name, getattr(use, name))]
+        rows = [name for name in ("train_rows", "validation_rows") if _differs(data, name, getattr(use, name))]
+        found += [f"it was measured under another {name} than the suite's" for name in rows]
+    for name, part in items_of(cell):
+        given, used = suite.options.get(name.partition(":")[2], {}), part.get("options")
+        if isinstance(used, Mapping) and any(used.get(key) != value for key, value in given.items()):
+            found.append(f"{name} ran with other options than the suite's")
     return found
 
 

@@ -188,7 +188,7 @@ def _provenance(cells: Sequence[CellFile]) -> dict[str, Any]:
     plugins: dict[str, str] = {}
     for cell in sorted(cells, key=lambda cell: cell.attack or ""):
         for key, value in cell.provenance.items():
-            if value is not None:
+            if value is not None and value != {}:
                 merged.setdefault(key, value)
         found = cell.provenance.get("plugins")
         plugins |= found if isinstance(found, dict) else {}

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from benchmark_plugins.assets import SPACY_EN
 
 if TYPE_CHECKING:
-    from benchmark_plugins.attacks.tagger import SpacyTagger
-
     from benchmark.api import Resources
+    from benchmark_plugins.attacks.tagger import SpacyTagger
 
 ENCODER = "muse-v3"
 MASKED_LM = "minilm-mlm"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark_plugins.assets import SPACY_EN
-from benchmark_plugins.attacks.assets import ENCODER, MASKED_LM, load_tagger
-from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 from pydantic import Field
 
 from benchmark import Attack, Options
+from benchmark_plugins.assets import SPACY_EN
+from benchmark_plugins.attacks.assets import ENCODER, MASKED_LM, load_tagger
+from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 
 if TYPE_CHECKING:
     from benchmark.api import AttackRun, ContractCheck, Resources, Task, Victim
@@ -42,11 +42,12 @@ def build(options: BaeOptions, resources: Resources, contract: ContractCheck, ta
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
+    from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
+
     from benchmark_plugins.attacks.constraints import ContractConstraint, MuseSimilarity, SpacyPOS
     from benchmark_plugins.attacks.runner import TextAttackRun
     from benchmark_plugins.attacks.search import SteadyWIR
     from benchmark_plugins.attacks.transformations import WholeWordMLMSwap, filler
-    from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
 
     words = stop_words()
     source = filler(resources.model(options.masked_language_model))

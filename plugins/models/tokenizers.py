@@ -11,7 +11,7 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def bert_tokenizer(backend: Tokenizer, max_length: int) -> Any:
-    """A ``transformers.PreTrainedTokenizerFast`` around ``backend``; ``max_length`` is the model's number of positions."""
+    """A ``transformers.PreTrainedTokenizerFast`` around ``backend``; ``max_length``: its positions."""
     from transformers import PreTrainedTokenizerFast
 
     backend.no_truncation()

@@ -86,7 +86,8 @@ def test_traceback_on_request(bench: Bench) -> None:
 
 def test_help_and_list_load_no_heavy_library() -> None:
     code = (
-        "import sys\nfrom benchmark.cli.main import make_app\ntry:\n    make_app()({arguments})\nexcept SystemExit: pass\n"
+        "import sys\nfrom benchmark.cli.main import make_app\n"
+        "try:\n    make_app()({arguments})\nexcept SystemExit: pass\n"
         "heavy = {{'torch', 'transformers', 'textattack', 'spacy', 'nltk', 'matplotlib', 'statsmodels', 'polars'}}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )

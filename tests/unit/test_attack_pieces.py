@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmark_plugins import attacks
-from benchmark_plugins.attacks.stopwords import SHA256, stop_words
-from benchmark_plugins.attacks.tagger import Query, SpacyTagger, universal
-from benchmark_plugins.attacks.wordnet import parse_data, parse_index, relations
 from numpy.typing import NDArray
 
 from benchmark import BudgetExhausted, Example
 from benchmark.errors import BadData
+from benchmark_plugins import attacks
+from benchmark_plugins.attacks.stopwords import SHA256, stop_words
+from benchmark_plugins.attacks.tagger import Query, SpacyTagger, universal
+from benchmark_plugins.attacks.wordnet import parse_data, parse_index, relations
 
 # --- helpers ------------------------------------------------------------------------------------------------------
 
@@ -71,10 +71,11 @@ def swaps(table: dict[str, list[str]], search: str = "delete", constraints: Sequ
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
-    from benchmark_plugins.attacks.runner import TextAttackRun
-    from benchmark_plugins.attacks.search import SteadyWIR
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.transformations import WordSwap
+
+    from benchmark_plugins.attacks.runner import TextAttackRun
+    from benchmark_plugins.attacks.search import SteadyWIR
 
     class TableSwap(WordSwap):
         def _get_replacement_words(self, word: str) -> list[str]:
@@ -293,9 +294,10 @@ def test_probabilities_are_those_of_the_victim_and_are_not_softmaxed_again() -> 
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
-    from benchmark_plugins.attacks.runner import VictimWrapper, probabilities
     from textattack.goal_functions import UntargetedClassification
     from textattack.shared import AttackedText
+
+    from benchmark_plugins.attacks.runner import VictimWrapper, probabilities
 
     logits = np.array([[0.0, math.log(3.0)], [40.0, -40.0]], dtype=np.float32)
     np.testing.assert_allclose(probabilities(logits), [[0.25, 0.75], [1.0, 0.0]], atol=1e-7)
@@ -411,8 +413,9 @@ def test_window_similarity() -> None:
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
-    from benchmark_plugins.attacks.constraints import MuseSimilarity
     from textattack.shared import AttackedText
+
+    from benchmark_plugins.attacks.constraints import MuseSimilarity
 
     class Encoder:
         def __init__(self) -> None:
@@ -445,8 +448,9 @@ def test_part_of_speech_compares_in_the_original_context() -> None:
     from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
-    from benchmark_plugins.attacks.constraints import SpacyPOS
     from textattack.shared import AttackedText
+
+    from benchmark_plugins.attacks.constraints import SpacyPOS
 
     tags = {"film": "NOUN", "run": "VERB", "nice": "ADJ"}
     asked: list[Query] = []
@@ -466,15 +470,16 @@ def test_part_of_speech_compares_in_the_original_context() -> None:
 
 def test_masked_lm_swap_proposes_whole_words_only() -> None:
     import torch
-    from benchmark_plugins.attacks.textattack_env import import_textattack
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
     from benchmark import MaskedLanguageModel, NotApplicable
+    from benchmark_plugins.attacks.textattack_env import import_textattack
 
     import_textattack()
-    from benchmark_plugins.attacks.transformations import WholeWordMLMSwap, filler
     from textattack.shared import AttackedText
+
+    from benchmark_plugins.attacks.transformations import WholeWordMLMSwap, filler
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]", "##ing", "film", "movie", "plot", "7", "!", "a"]
     raw = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))

@@ -95,8 +95,8 @@ def test_constraints_are_plain_pins_of_what_the_project_needs() -> None:
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[:1] not in "#"]
-    pins = [Requirement(line) for line in lines]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     names = [pin.name for pin in pins]
     assert names == sorted(set(names))
     assert [str(p) for p in pins if len(p.specifier) != 1 or next(iter(p.specifier)).operator != "=="] == []

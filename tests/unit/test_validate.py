@@ -44,7 +44,9 @@ def test_words_keep_inner_apostrophes_and_split_punctuation() -> None:
     assert words_of("It's a well-made film...  Don’t!") == ["It's", "a", "well-made", "film", "...", "Don’t", "!"]
 
 
-@pytest.mark.parametrize(("words", "share", "allowed"), [(10, 0.3, 3), (9, 0.3, 2), (3, 0.3, 1), (1, 0.1, 1), (10, 1, 10)])
+@pytest.mark.parametrize(
+    ("words", "share", "allowed"), [(10, 0.3, 3), (9, 0.3, 2), (3, 0.3, 1), (1, 0.1, 1), (10, 1, 10)]
+)
 def test_share_is_rounded_down_with_at_least_one_word(words: int, share: float, allowed: int) -> None:
     validator = Validator(Contract(name="t", perturbed_words=share), None)
     assert validator.allowed_words(" ".join(["w"] * words)) == allowed
@@ -55,7 +57,9 @@ def test_budget_is_words_times_the_rate() -> None:
     assert Validator(Contract(name="t"), None).budget("one two three") is None
 
 
-@pytest.mark.parametrize(("metric", "degrees", "value"), [("angular", 45, 0.75), ("cosine", 60, 0.5), ("angular", 90, 0.5)])
+@pytest.mark.parametrize(
+    ("metric", "degrees", "value"), [("angular", 45, 0.75), ("cosine", 60, 0.5), ("angular", 90, 0.5)]
+)
 def test_similarity_is_that_of_geometry(metric: str, degrees: int, value: float) -> None:
     contract = Contract(name="t", similarity=Similarity(encoder="e", minimum=0.6, metric=metric))  # type: ignore[arg-type]
     verdict = Validator(contract, Angles()).check("0 a b c", f"{degrees} a b c")

@@ -90,11 +90,10 @@ def windows(texts: list[str], tokenizer: Any, length: int, join: bool) -> list[l
 
 def training_pools(reviews_archive: Path, texts_archive: Path, tokenizer: Any) -> list[Windows]:
     """Every pool the masked LM is trained on, with its share of the tokens."""
+    short = reviews(reviews_archive, "rotten_tomatoes")
     return [
         Windows("wikitext-2", 64, windows(wikitext(texts_archive, "train"), tokenizer, 64, True), 0.50, False),
         Windows("imdb", 128, windows(reviews(reviews_archive, "imdb"), tokenizer, 128, False), 0.38, True),
-        Windows(
-            "rotten_tomatoes", 64, windows(reviews(reviews_archive, "rotten_tomatoes"), tokenizer, 64, False), 0.09, True
-        ),
+        Windows("rotten_tomatoes", 64, windows(short, tokenizer, 64, False), 0.09, True),
         Windows("trec", 64, windows(questions(texts_archive), tokenizer, 64, False), 0.03, False),
     ]

@@ -108,7 +108,9 @@ def pad(rows: list[list[int]]) -> tuple[Any, Any]:
     return ids, attention
 
 
-def masked_accuracy(model: Any, rows: list[list[int]], special: Any, mask_id: int, share: float = 0.15) -> tuple[float, float, int]:
+def masked_accuracy(
+    model: Any, rows: list[list[int]], special: Any, mask_id: int, share: float = 0.15
+) -> tuple[float, float, int]:
     """Loss, top-1 accuracy and number of masked tokens over ``rows``; the mask is fixed by a seed of its own."""
     import torch
 
@@ -247,7 +249,7 @@ def build(encoder: Path, seed: int) -> tuple[Any, Any]:
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     torch.manual_seed(seed)
     model = BertForMaskedLM(config)
-    missing, unexpected = model.bert.load_state_dict(tensors, strict=False)
+    missing, _ = model.bert.load_state_dict(tensors, strict=False)
     if missing:
         raise SystemExit(f"the encoder archive lacks {missing}")
     model.tie_weights()
@@ -295,7 +297,9 @@ def main() -> None:
         if trainer.step % 100 == 0:
             speed, since = seen / (time.monotonic() - since), time.monotonic()
             entry = {"step": trainer.step, "tokens": trainer.step * recipe.batch_tokens}
-            log.write(json.dumps(entry | {"loss": round(sum(losses) / len(losses), 4), "tokens_per_s": round(speed)}) + "\n")
+            log.write(
+                json.dumps(entry | {"loss": round(sum(losses) / len(losses), 4), "tokens_per_s": round(speed)}) + "\n"
+            )
             seen, losses = 0, []
         last = trainer.step == recipe.steps or (time.monotonic() - began) / 60 > args.stop_after
         if trainer.step % 400 == 0 or last:

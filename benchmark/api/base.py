@@ -1,0 +1,35 @@
+"""Options and capabilities: what every item declares."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """Base of every options class: unknown keys are refused, values are frozen.
+
+    Each field carries its default and, in its ``description``, its source (paper, section or code).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class NoOptions(Options):
+    """For items that have nothing to set."""
+
+
+class Capability(StrEnum):
+    """What a part offers or needs; the plan compares both before anything trains."""
+
+    GRADIENTS = "gradients"
+    MASK_TOKEN = "mask-token"
+    SYNONYMS = "synonyms"
+
+
+class ModelRole(StrEnum):
+    """What a registered model is used as."""
+
+    MASKED_LM = "masked-lm"
+    SENTENCE_ENCODER = "sentence-encoder"

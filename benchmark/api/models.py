@@ -1,0 +1,47 @@
+"""Base models and sentence encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmark.api.base import Capability, ModelRole
+from benchmark.api.data import Asset, Resources
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+class SentenceEncoder(Protocol):
+    """Maps texts to unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit row vectors ``[N, D]``; the vector of a text does not depend on its neighbours in the batch."""
+
+
+@dataclass
+class MaskedLanguageModel:
+    """A loaded base model: a ``transformers`` masked LM (in eval mode) and its fast tokenizer."""
+
+    network: torch.nn.Module
+    tokenizer: Any
+    """A ``transformers.PreTrainedTokenizerFast``."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A base model or a sentence encoder. ``load(resources)`` returns a fresh object of the role's type.
+
+    ``revision`` names the exact weights (digests of the files they come from).
+    """
+
+    name: str
+    role: ModelRole
+    revision: str
+    load: Callable[[Resources], Any]
+    assets: tuple[Asset, ...] = ()
+    offers: frozenset[Capability] = frozenset()
+    about: str = ""

@@ -1,0 +1,85 @@
+"""``bench leaderboard``: publish a page, verify one, compare two. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from benchmark.leaderboard.selection import Prescribed
+    from benchmark.registry import Registry
+    from benchmark.suite import Suite
+
+app = typer.Typer(help="Publish a leaderboard, verify one, compare two.", no_args_is_help=True)
+
+
+@app.command("publish")
+def publish_page(
+    suite: Annotated[str, typer.Option(help="A suite's name (bench list suites) or a TOML file.")] = "mini",
+    store: Annotated[Path | None, typer.Option(help="Where records are kept [default: the per-user cache].")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all pages.")] = Path("leaderboards"),
+) -> None:
+    """Turn stored records into OUT/<suite>/v<version>/: leaderboard.md, leaderboard.json, plots and evidence.
+
+    The evidence holds every outcome and each adversarial text as an edit script, but no sentence of a dataset.
+    """
+    from benchmark.leaderboard.publish import publish
+    from benchmark.registry import load_registry
+    from benchmark.store import Store, default_store
+
+    registry = load_registry()
+    wanted = registry.suite(suite)
+    written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted))
+    page = out / wanted.name / f"v{wanted.version}"
+    typer.echo(f"{page / 'leaderboard.md'} ({len(written)} files; verify with: bench leaderboard check {page})")
+
+
+@app.command("check")
+def check_page(
+    path: Annotated[Path, typer.Argument(help="A page's folder, or one that holds pages.")] = Path("leaderboards"),
+) -> None:
+    """Recompute a published page from its evidence; exit code 1 when anything differs."""
+    from benchmark.leaderboard.check import check
+
+    problems = check(path)
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        typer.echo(f"{len(problems)} difference{'s' if len(problems) > 1 else ''} in {path}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{path}: every number follows from the evidence")
+
+
+@app.command("diff")
+def diff_pages(
+    a: Annotated[Path, typer.Argument(help="Folder of the older page.")],
+    b: Annotated[Path, typer.Argument(help="Folder of the newer page.")],
+) -> None:
+    """Explain what moved between two pages: conditions first, then rows, each within or beyond its intervals."""
+    from benchmark.leaderboard.diff import diff
+
+    for line in diff(a, b) or ["nothing moved"]:
+        typer.echo(line)
+
+
+def prescribed(registry: Registry, suite: Suite) -> Prescribed:
+    """Options, versions and origins of what is installed, so that cells run with ``--set`` stay off the page."""
+    from benchmark.leaderboard.selection import Prescribed
+    from benchmark.options import resolve
+
+    options = {
+        f"{kind}:{entry.name}": resolve(entry.item.options, suite.options.get(entry.name, {}), f"{kind} '{entry.name}'")
+        for kind in ("defense", "attack")
+        for entry in registry.items(kind)
+    }
+    marks = {
+        f"{kind}:{entry.name}": {
+            "plugin": f"{entry.plugin.distribution} {entry.plugin.version}",
+            **{field: getattr(entry.item, field) for field in ("version", "revision") if hasattr(entry.item, field)},
+        }
+        for kind in ("defense", "attack", "model", "dataset")
+        for entry in registry.items(kind)
+    }
+    return Prescribed(options, marks)

@@ -1,0 +1,62 @@
+"""Batches of token rows: texts of like length together, padded to the longest row of the batch and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.api import TrainingBatch
+
+if TYPE_CHECKING:
+    import random
+
+    import torch
+
+CHUNK = 32
+"""Batches within which texts are sorted by length: large enough to save padding, small enough to stay shuffled."""
+
+Rows = Sequence[Sequence[int]]
+
+
+def bucketed(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
+    """Indices 0..N-1, each once, in batches of ``batch_size`` (the last of a chunk may be smaller).
+
+    Shuffled, cut into chunks of ``CHUNK`` batches, sorted by length within a chunk; then the batches are shuffled.
+    A function of ``lengths``, ``batch_size`` and the state of ``rng``.
+    """
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), batch_size * CHUNK):
+        chunk = sorted(order[start : start + batch_size * CHUNK], key=lambda index: lengths[index])
+        batches += [chunk[first : first + batch_size] for first in range(0, len(chunk), batch_size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def pad(rows: Rows, pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids ``[R, L]`` and attention ``[R, L]`` (1 on tokens, 0 on padding) of ``rows``, padded on the right."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in rows], dtype=torch.long)
+    attention = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], dtype=torch.long)
+    return ids, attention
+
+
+def batches(
+    texts: Sequence[Rows], labels: Sequence[int], batch_size: int, pad_id: int, rng: random.Random
+) -> Iterator[TrainingBatch]:
+    """One pass over ``texts`` (each a list of rows) in batches of ``batch_size`` texts."""
+    import torch
+
+    for chosen in bucketed([max(map(len, rows)) for rows in texts], batch_size, rng):
+        ids, attention = pad([row for index in chosen for row in texts[index]], pad_id)
+        owner = torch.tensor([place for place, index in enumerate(chosen) for _ in texts[index]])
+        yield TrainingBatch(ids, attention, owner, torch.tensor([labels[index] for index in chosen]))
+
+
+def steps_per_epoch(texts: int, batch_size: int) -> int:
+    """How many batches :func:`bucketed` makes of ``texts`` texts."""
+    full, rest = divmod(texts, batch_size * CHUNK)
+    return full * CHUNK + -(-rest // batch_size)

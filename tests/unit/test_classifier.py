@@ -1,0 +1,132 @@
+"""The fitted classifier and batching."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.api import NoOptions, Task
+from benchmark.fit.batching import CHUNK, batches, bucketed, pad, steps_per_epoch
+from benchmark.fit.classifier import NetworkClassifier
+from benchmark_plugins.defenses import mlp, mvp
+from benchmark_plugins.models import tiny_random
+
+TASK = Task("toy", ("negative", "positive"), 32)
+TEXTS = ["good", "a dull film", "the plot is thin but the acting is warm", "so so", "a fine film", "[MASK]", ""]
+
+
+@pytest.fixture(scope="module", params=["mlp", "mvp"])
+def network(request: pytest.FixtureRequest) -> Any:
+    import torch
+
+    torch.manual_seed(0)
+    base = tiny_random.load(None)  # type: ignore[arg-type]
+    return mlp.build(base, TASK, NoOptions()) if request.param == "mlp" else mvp.build(base, TASK, mvp.MvpOptions())
+
+
+class Recorder:
+    """A network that scores a row by its length and remembers the shapes it was asked for."""
+
+    pad_id = 0
+
+    def __init__(self) -> None:
+        import torch
+
+        self.training, self.shapes = True, []  # type: ignore[var-annotated]
+        self.weight = torch.zeros(1)
+
+    def parameters(self) -> Any:
+        return iter([self.weight])
+
+    def eval(self) -> None:
+        self.training = False
+
+    def train(self, mode: bool) -> None:
+        self.training = mode
+
+    def rows(self, text: str, rng: random.Random | None = None) -> list[list[int]]:
+        return [[1] * (len(text) + 1), [1] * (len(text) + 3)]
+
+    def __call__(self, ids: Any, attention: Any) -> Any:
+        import torch
+
+        assert not self.training
+        assert torch.is_inference_mode_enabled()
+        self.shapes.append(tuple(ids.shape))
+        length = attention.sum(1).float()
+        return torch.stack([length, -length], dim=1)
+
+
+def test_logits_are_the_mean_over_rows_in_the_order_of_the_texts() -> None:
+    recorder = Recorder()
+    classifier = NetworkClassifier(recorder, batch_rows=2)
+    found = classifier.logits(["aaaa", "", "aa", "aa"])
+    assert found.dtype == np.float32
+    assert found.tolist() == [[6, -6], [2, -2], [4, -4], [4, -4]]
+    assert classifier.forwards_per_prediction == 2
+    assert recorder.training
+    assert recorder.shapes == [(1, 1), (2, 3), (1, 3), (2, 5), (1, 5), (1, 7)]
+
+
+def test_only_rows_of_equal_length_share_a_batch_and_batches_are_bounded() -> None:
+    recorder = Recorder()
+    NetworkClassifier(recorder, batch_rows=3).logits(["a"] * 7)
+    assert sorted(recorder.shapes) == sorted([(3, 2), (3, 2), (1, 2), (3, 4), (3, 4), (1, 4)])
+
+
+def test_a_text_gets_the_same_logits_alone_and_in_company(network: Any) -> None:
+    classifier = NetworkClassifier(network)
+    together = classifier.logits(TEXTS)
+    alone = np.concatenate([classifier.logits([text]) for text in TEXTS])
+    assert together.shape == (len(TEXTS), 2)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_array_equal(together, classifier.logits(TEXTS))
+    np.testing.assert_array_equal(classifier.logits([*TEXTS, *TEXTS])[: len(TEXTS)].argmax(1), together.argmax(1))
+
+
+def test_no_text_gives_no_row(network: Any) -> None:
+    assert NetworkClassifier(network).logits([]).shape == (0, 2)
+
+
+def test_dropout_is_off_even_when_the_network_was_left_in_training_mode(network: Any) -> None:
+    classifier = NetworkClassifier(network)
+    expected = classifier.logits(TEXTS)
+    network.train()
+    np.testing.assert_array_equal(classifier.logits(TEXTS), expected)
+    assert network.training
+    network.eval()
+
+
+def test_batch_rows_must_be_positive(network: Any) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        NetworkClassifier(network, batch_rows=0)
+
+
+@given(st.lists(st.integers(1, 50), max_size=300), st.integers(1, 7), st.integers(0, 5))
+def test_every_index_is_batched_once_and_batches_hold_like_lengths(lengths: list[int], size: int, seed: int) -> None:
+    made = bucketed(lengths, size, random.Random(seed))
+    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
+    assert all(1 <= len(batch) <= size for batch in made)
+    assert len(made) == steps_per_epoch(len(lengths), size)
+    assert made == bucketed(lengths, size, random.Random(seed))
+    if len(lengths) <= size * CHUNK:  # one chunk: the batches partition the sorted lengths
+        spans = sorted((min(lengths[i] for i in batch), max(lengths[i] for i in batch)) for batch in made)
+        assert all(left[1] <= right[0] for left, right in pairwise(spans))
+
+
+def test_batches_pad_to_their_longest_row_and_name_the_owner() -> None:
+    texts = [[[5, 6], [7]], [[8, 9, 10], [11]]]
+    (batch,) = batches(texts, [0, 1], 2, 99, random.Random(0))
+    rows = [row[: int(a.sum())] for row, a in zip(batch.ids.tolist(), batch.attention, strict=True)]
+    assert batch.ids.shape == (4, 3)
+    for row, owner in zip(rows, batch.owner.tolist(), strict=True):
+        assert row in texts[batch.labels.tolist()[owner]]
+    assert (batch.ids[batch.attention == 0] == 99).all()
+    ids, attention = pad([[1], [2, 3]], 0)
+    assert (ids.tolist(), attention.tolist()) == ([[1, 0], [2, 3]], [[1, 0], [1, 1]])

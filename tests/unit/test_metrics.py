@@ -1,0 +1,197 @@
+"""Every number of a page: hand-computed tables, published intervals, an independent library, and properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isclose
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.errors import BadRecord
+from benchmark.leaderboard import metrics
+from benchmark.leaderboard.metrics import Proportion
+from benchmark.records import Outcome
+
+O = Outcome  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Fake:
+    example_id: str
+    outcome: Outcome
+    queries: int = 0
+    forwards: int = 0
+    perturbed_share: float | None = None
+    similarity: float | None = None
+
+
+# Ten examples: 2 skipped, 3 held, 2 broken, 1 invalid, 1 exhausted, 1 error -> 5 robust, 8 attacked.
+TEN = [
+    Fake("a", O.SKIPPED, queries=0, forwards=1),
+    Fake("b", O.SKIPPED, queries=0, forwards=1),
+    Fake("c", O.HELD, queries=10, forwards=8),
+    Fake("d", O.HELD, queries=20, forwards=8),
+    Fake("e", O.HELD, queries=30, forwards=8),
+    Fake("f", O.BROKEN, queries=5, forwards=4, perturbed_share=0.1, similarity=0.9),
+    Fake("g", O.BROKEN, queries=7, forwards=4, perturbed_share=0.2, similarity=0.8),
+    Fake("h", O.INVALID, queries=8, forwards=8, perturbed_share=0.9, similarity=0.1),
+    Fake("i", O.EXHAUSTED, queries=40, forwards=8),
+    Fake("j", O.ERROR, queries=0, forwards=0),
+]
+
+
+def test_one_attack_by_hand() -> None:
+    assert metrics.outcome_counts(TEN) == {
+        O.SKIPPED: 2, O.HELD: 3, O.BROKEN: 2, O.INVALID: 1, O.EXHAUSTED: 1, O.ERROR: 1,
+    }  # fmt: skip
+    accuracy = metrics.accuracy_under_attack(TEN)
+    assert accuracy is not None
+    assert (accuracy.value, accuracy.n) == (0.5, 10)
+    assert metrics.success_rate(TEN) == metrics.SuccessRate(0.25, 2, 8)
+    assert metrics.queries_mean(TEN) == 15.0
+    assert metrics.forwards_mean(TEN) == 6.0
+    assert metrics.perturbed_share_mean(TEN) == 0.15
+    assert metrics.similarity_mean(TEN) == 0.85
+    assert metrics.error_share(TEN) == 0.1
+
+
+def test_nothing_attacked_is_none_and_never_a_flattering_zero() -> None:
+    wrong = [Fake("a", O.SKIPPED), Fake("b", O.SKIPPED)]
+    assert metrics.success_rate(wrong) == metrics.SuccessRate(None, 0, 0)
+    assert metrics.queries_mean(wrong) is None
+    assert metrics.perturbed_share_mean(wrong) is None
+    accuracy = metrics.accuracy_under_attack(wrong)
+    assert accuracy is not None
+    assert accuracy.value == 0.0
+    assert metrics.accuracy_under_attack([]) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "low", "high"),
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3 (score interval without continuity correction).
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_interval_is_the_published_wilson_interval(count: int, n: int, low: float, high: float) -> None:
+    found = metrics.proportion(count, n)
+    assert found is not None
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+def test_interval_by_hand() -> None:
+    # z = 1.959964, z^2 = 3.841459; centre (8 + z^2/2) / (10 + z^2) = 9.920729 / 13.841459 = 0.716740,
+    # half width z * sqrt(8 * 2 / 10 + z^2 / 4) / (10 + z^2) = 1.959964 * 1.600114... / 13.841459 = 0.226578
+    found = metrics.proportion(8, 10)
+    assert found is not None
+    assert found.low == pytest.approx(0.490162, abs=2e-6)
+    assert found.high == pytest.approx(0.943318, abs=2e-6)
+
+
+@given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_interval_agrees_with_scipy(case: tuple[int, int]) -> None:
+    from scipy.stats import binomtest
+
+    count, n = case
+    found = metrics.proportion(count, n)
+    expected = binomtest(count, n).proportion_ci(0.95, method="wilson")
+    assert found is not None
+    assert isclose(found.low, expected.low, abs_tol=1e-6)
+    assert isclose(found.high, expected.high, abs_tol=1e-6)
+    assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+
+
+def test_worst_case_by_hand() -> None:
+    sample = ["a", "b", "c", "d"]
+    one = {"a": O.HELD, "b": O.BROKEN, "c": O.INVALID, "d": O.SKIPPED}
+    two = {"a": O.EXHAUSTED, "b": O.HELD, "c": O.ERROR, "d": O.SKIPPED}
+    assert metrics.worst_case(sample, {"one": one, "two": two}) == {"a": True, "b": False, "c": False, "d": False}
+    accuracy = metrics.worst_case_accuracy(sample, {"one": one, "two": two})
+    assert accuracy is not None
+    assert (accuracy.value, accuracy.n) == (0.25, 4)
+
+
+def test_a_hole_leaves_no_worst_case() -> None:
+    full, hole = {"a": O.HELD, "b": O.HELD}, {"a": O.HELD}
+    assert metrics.worst_case(["a", "b"], {"full": full, "hole": hole}) == {"a": True, "b": None}
+    assert metrics.worst_case_accuracy(["a", "b"], {"full": full, "hole": hole}) is None
+    assert metrics.worst_case_accuracy(["a"], {}) is None
+
+
+def test_a_doubled_example_is_refused() -> None:
+    with pytest.raises(BadRecord, match="two records"):
+        metrics.by_example([Fake("a", O.HELD), Fake("a", O.BROKEN)])
+
+
+IDS = [str(i) for i in range(6)]
+ATTACKS = st.dictionaries(
+    st.sampled_from(["one", "two", "three", "four"]),
+    st.fixed_dictionaries({i: st.sampled_from(list(Outcome)) for i in IDS}),
+    min_size=1,
+)
+
+
+@given(ATTACKS)
+def test_worst_case_is_at_most_every_attack(attacks: dict[str, dict[str, Outcome]]) -> None:
+    worst = metrics.worst_case_accuracy(IDS, attacks)
+    assert worst is not None
+    for outcomes in attacks.values():
+        single = metrics.accuracy_under_attack([Fake(i, o) for i, o in outcomes.items()])
+        assert single is not None
+        assert worst.value <= single.value
+
+
+@given(ATTACKS, st.fixed_dictionaries({i: st.sampled_from(list(Outcome)) for i in IDS}))
+def test_another_attack_never_raises_the_worst_case(
+    attacks: dict[str, dict[str, Outcome]], more: dict[str, Outcome]
+) -> None:
+    before = metrics.worst_case_accuracy(IDS, attacks)
+    after = metrics.worst_case_accuracy(IDS, {**attacks, "more": more})
+    assert before is not None
+    assert after is not None
+    assert after.value <= before.value
+
+
+@given(ATTACKS, st.permutations(IDS), st.randoms())
+def test_order_does_not_matter(attacks: dict[str, dict[str, Outcome]], ids: list[str], rng: object) -> None:
+    turned = {name: {i: attacks[name][i] for i in ids} for name in sorted(attacks, reverse=True)}
+    assert metrics.worst_case_accuracy(ids, turned) == metrics.worst_case_accuracy(IDS, attacks)
+    shuffled = list(TEN)
+    rng.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert metrics.accuracy_under_attack(shuffled) == metrics.accuracy_under_attack(TEN)
+    assert metrics.queries_mean(shuffled) == metrics.queries_mean(TEN)
+    assert metrics.perturbed_share_mean(shuffled) == metrics.perturbed_share_mean(TEN)
+
+
+def test_ranks_share_with_the_leader_of_the_group() -> None:
+    values = [
+        Proportion(0.50, 0.45, 0.55, 100),  # overlaps the leader (0.52..0.68): rank 1
+        Proportion(0.60, 0.52, 0.68, 100),  # leader
+        Proportion(0.47, 0.42, 0.51, 100),  # overlaps the second row, not the leader: leads its own group, rank 3
+        None,
+        Proportion(0.20, 0.15, 0.25, 100),  # rank 4
+        Proportion(0.45, 0.40, 0.50, 100),  # overlaps the second leader
+    ]
+    assert metrics.ranks(values) == [1, 1, 3, None, 5, 3]
+
+
+def test_intervals_that_touch_overlap() -> None:
+    assert metrics.ranks([Proportion(0.6, 0.5, 0.7, 9), Proportion(0.4, 0.3, 0.5, 9)]) == [1, 1]
+    assert metrics.ranks([]) == []
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=12))
+def test_ranks_follow_the_values(counts: list[int]) -> None:
+    values = [metrics.proportion(count, 100) for count in counts]
+    found = metrics.ranks(values)
+    best = max(counts)
+    for count, rank in zip(counts, found, strict=True):
+        assert rank is not None
+        assert rank == 1 or count < best
+        assert 1 <= rank <= 1 + sum(other > count for other in counts)
+
+
+def test_detectable_difference_by_hand() -> None:
+    # (1.959964 + 0.841621) * sqrt(0.5 / 100) = 2.801585 * 0.0707107
+    assert metrics.detectable_difference(100) == pytest.approx(0.198102, abs=1e-6)
+    assert metrics.detectable_difference(400) == pytest.approx(0.198102 / 2, abs=1e-6)
