@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     )
     from benchmark.errors import BadData, BenchError, BudgetExhausted, NotApplicable
     from benchmark.hookspecs import hookimpl
+    from benchmark.resources import open_resources
 
 __version__ = "0.1.0"
 
 _HOME = {
     "benchmark.errors": ("BadData", "BenchError", "BudgetExhausted", "NotApplicable"),
     "benchmark.hookspecs": ("hookimpl",),
+    "benchmark.resources": ("open_resources",),
 }
 
 
@@ -83,4 +85,5 @@ __all__ = [
     "Victim",
     "__version__",
     "hookimpl",
+    "open_resources",
 ]

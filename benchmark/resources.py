@@ -34,3 +34,15 @@ class BenchResources:
     def fresh_model(self, name: str) -> Any:
         """A copy of its own, for fitting: a defense changes the weights of what it is given."""
         return self._registry.get("model", name).item.load(self)
+
+
+def open_resources(progress: bool = True) -> BenchResources:
+    """Resources over all installed plugins and the per-user cache, for scripts and notebooks.
+
+    Assets are fetched when they are first read, unless ``BENCH_OFFLINE`` is set (then AssetMissing says which).
+    """
+    from benchmark.assets.cache import cache_root
+    from benchmark.assets.store import AssetStore
+    from benchmark.registry import load_registry
+
+    return BenchResources(load_registry(), AssetStore(cache_root(), progress=progress))

