@@ -18,9 +18,7 @@ def export(checkpoint: Path, into: Path) -> Path:
     from safetensors.torch import load_file, save_file
 
     if not (checkpoint / "state.json").exists():
-        raise SystemExit(
-            f"{checkpoint} holds no checkpoint; run benchmark_plugins.models.minilm_mlm.pretrain first"
-        )
+        raise SystemExit(f"{checkpoint} holds no checkpoint; run benchmark_plugins.models.minilm_mlm.pretrain first")
     state = json.loads((checkpoint / "state.json").read_text())
     frozen = tuple(f"bert.encoder.layer.{n}." for n in range(state["recipe"]["frozen_layers"]))
     tensors = load_file(checkpoint / f"model.{state['step']}.safetensors")

@@ -25,14 +25,17 @@ CLOZES = (
 )
 
 
-def masked_wikitext(resources: Resources, network: Any, tokenizer: Any) -> dict[str, float | int]:
-    """Loss and top-1 accuracy on 15 % masked tokens of WikiText-2 validation, windows of 64 ids."""
+def masked_wikitext(resources: Resources, network: Any, tokenizer: Any, bert: bool) -> dict[str, float | int]:
+    """Loss and top-1 accuracy on 15 % of the tokens of WikiText-2 validation, windows of 64 ids.
+
+    ``bert`` chooses BERT's corruption instead of ``[MASK]`` for every chosen token (see ``pretrain.masked_accuracy``).
+    """
     import torch
 
     rows = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer.backend_tokenizer, 64, True)
     special = torch.zeros(len(tokenizer), dtype=torch.bool)
     special[tokenizer.all_special_ids] = True
-    loss, accuracy, count = pretrain.masked_accuracy(network, rows, special, tokenizer.mask_token_id)
+    loss, accuracy, count = pretrain.masked_accuracy(network, rows, special, tokenizer.mask_token_id, bert=bert)
     network.eval()
     return {"loss": round(loss, 4), "accuracy": round(accuracy, 4), "masked_tokens": count}
 
@@ -77,7 +80,8 @@ def main() -> None:
     base = load.model().load(resources)
     figures = {
         "head": load.model().revision,
-        "wikitext2_validation": masked_wikitext(resources, base.network, base.tokenizer),
+        "wikitext2_validation_bert_corruption": masked_wikitext(resources, base.network, base.tokenizer, True),
+        "wikitext2_validation_all_masked": masked_wikitext(resources, base.network, base.tokenizer, False),
         "mvp_rotten_tomatoes_validation": zero_shot(resources),
         "predictions": predictions(base.network, base.tokenizer),
     }
