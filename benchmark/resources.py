@@ -31,6 +31,13 @@ class BenchResources:
             self._models[name] = self.fresh_model(name)
         return self._models[name]
 
+    def begin_example(self) -> None:
+        """Let every loaded model drop what it cached, so that an example is what it would be alone."""
+        for model in self._models.values():
+            forget = getattr(model, "forget", None)
+            if forget is not None:
+                forget()
+
     def fresh_model(self, name: str) -> Any:
         """A copy of its own, for fitting: a defense changes the weights of what it is given."""
         return self._registry.get("model", name).item.load(self)

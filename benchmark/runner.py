@@ -136,7 +136,7 @@ class Runner:
         if isinstance(job, PrepareJob):
             return
         if isinstance(job, FitJob):
-            self._training[job.victim.key] = value
+            self._training[job.victim.key] = {**value.get("training", {}), "parameters": value.get("parameters")}
             self._queue.extend(self._waiting.pop(job.victim.key, ()))
             return
         cell = job.cell

@@ -145,6 +145,7 @@ class Workbench:
         run, validator = self.attack(cell)
         dataset = cell.victim.dataset
         for example in self.sources[dataset].attacked(self.parts(dataset), job.ids):
+            self.resources.begin_example()
             emit("record", attack_example(run, classifier, info, validator, example, cell.key))
         return {"forwards_per_prediction": classifier.forwards_per_prediction}
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class SentenceEncoder(Protocol):
-    """Maps texts to unit vectors."""
+    """Maps texts to unit vectors.
+
+    An encoder that caches vectors also has ``forget()``, which the harness calls before every example: a vector may
+    depend, in its last bits, on the batch it was computed in, and an example must not see what another one cached.
+    """
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit row vectors ``[N, D]``; the vector of a text does not depend on its neighbours in the batch."""

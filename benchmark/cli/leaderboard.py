@@ -18,7 +18,7 @@ app = typer.Typer(help="Publish a leaderboard, verify one, compare two.", no_arg
 @app.command("publish")
 def publish_page(
     suite: Annotated[str, typer.Option(help="A suite's name (bench list suites) or a TOML file.")] = "mini",
-    store: Annotated[Path | None, typer.Option(help="Where records are kept [default: the per-user cache].")] = None,
+    store: Annotated[Path | None, typer.Option(help="Where records are kept (default: in the per-user cache).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of all pages.")] = Path("leaderboards"),
 ) -> None:
     """Turn stored records into OUT/<suite>/v<version>/: leaderboard.md, leaderboard.json, plots and evidence.

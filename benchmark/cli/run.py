@@ -38,7 +38,7 @@ def run(
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and its estimated cost; run nothing."),
     fresh: bool = typer.Option(False, "--fresh", help="Forget the stored records of the selected cells first."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Go on without plugins that fail to load."),
-    store: Path | None = typer.Option(None, help="Where records are kept [default: the per-user cache]."),
+    store: Path | None = typer.Option(None, help="Where records are kept (default: in the per-user cache)."),
 ) -> None:
     """Run a suite: fit every defense, attack it with every attack, store one record an example.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def show(
     cell: str = typer.Argument(..., help="A cell: the start of its key, or DATASET/DEFENSE/ATTACK."),
-    store: Path | None = typer.Option(None, "--store", help="The store to read [default: the per-user cache]."),
+    store: Path | None = typer.Option(None, "--store", help="The store to read (default: in the per-user cache)."),
     outcome: str = typer.Option("broken", help="Show examples with this outcome; 'all' shows every one."),
     limit: int = typer.Option(10, min=1, help="Most examples to show."),
 ) -> None:

@@ -45,6 +45,10 @@ class SpacyTagger:
         self._pipeline = pipeline
         self._cache: OrderedDict[Query, str] = OrderedDict()
 
+    def forget(self) -> None:
+        """Drop all answers: an example must not depend, in the last bits of a batch, on the one before."""
+        self._cache.clear()
+
     @classmethod
     def load(cls, folder: Path) -> SpacyTagger:
         """From the folder of a spaCy pipeline; only its token vectors and its tagger are loaded."""

@@ -57,6 +57,7 @@ def build(options: TextFoolerOptions, resources: Resources, contract: ContractCh
     encoder = resources.model(ENCODER)
 
     def assemble(victim: Victim) -> tuple[list[Any], Any, Any]:
+        tagger.forget()
         constraints = [
             RepeatModification(),
             StopwordModification(stopwords=words),

@@ -39,6 +39,10 @@ class CachedEncoder:
         self._backend, self._capacity = backend, capacity
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
+    def forget(self) -> None:
+        """Drop all vectors (see :class:`benchmark.api.SentenceEncoder`)."""
+        self._cache.clear()
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit row vectors ``[N, D]``, in the order of ``texts``; ``[0, D]`` for no text."""
         import numpy as np
