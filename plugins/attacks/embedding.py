@@ -53,7 +53,7 @@ def counter_fitted(resources: Resources) -> Table:
         "neighbours": NEIGHBOURS,
         "algorithm": ALGORITHM,
     }
-    return load_table(resources.derived("counter-fitted-glove50", inputs, lambda folder: _build(resources, folder)))
+    return load_table(resources.derived("counter-fitted-glove50", inputs, lambda folder: build_table(resources, folder)))
 
 
 def load_table(folder: Path) -> Table:
@@ -86,7 +86,8 @@ def read_glove(stream: Iterator[str], limit: int) -> tuple[list[str], list[list[
     return words, rows
 
 
-def _build(resources: Resources, folder: Path) -> None:
+def build_table(resources: Resources, folder: Path) -> None:
+    """Make words, vectors and neighbours from the archives and write them to ``folder``."""
     import numpy as np
 
     from benchmark_plugins.attacks.counterfit import Settings, counter_fit, nearest
