@@ -53,7 +53,9 @@ def counter_fitted(resources: Resources) -> Table:
         "neighbours": NEIGHBOURS,
         "algorithm": ALGORITHM,
     }
-    return load_table(resources.derived("counter-fitted-glove50", inputs, lambda folder: build_table(resources, folder)))
+    return load_table(
+        resources.derived("counter-fitted-glove50", inputs, lambda folder: build_table(resources, folder))
+    )
 
 
 def load_table(folder: Path) -> Table:

@@ -183,7 +183,7 @@ def test_forget_makes_an_example_independent_of_the_ones_before() -> None:
             self.calls += 1
             return np.array([[1.0, self.calls] for _ in texts], dtype=np.float32)
 
-    encoder = CachedEncoder(Drifting())
+    encoder = sentence_encoder.CachedEncoder(Drifting())
     first = encoder.encode(["a"])
     assert np.array_equal(encoder.encode(["a"]), first)
     resources = BenchResources(None, None)  # type: ignore[arg-type]

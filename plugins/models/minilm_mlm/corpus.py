@@ -30,7 +30,7 @@ class Windows:
     share: float
     """Share of the training tokens that is drawn from this pool."""
     opinion: bool
-    """Whether adjectives are masked more often (see ``pretrain.mask_batch``)."""
+    """Whether adjectives are masked more often (see ``masking.mask_batch``)."""
     _sorted: list[list[int]] = field(default_factory=list, repr=False)
 
     def by_length(self, seed: int) -> list[list[int]]:

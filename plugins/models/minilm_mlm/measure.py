@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from benchmark import Resources, Task, open_resources
-from benchmark_plugins.models.minilm_mlm import corpus, load, pretrain
+from benchmark_plugins.models.minilm_mlm import corpus, load, masking
 
 CLOZES = (
     "the capital of france is [MASK] .",
@@ -28,14 +28,14 @@ CLOZES = (
 def masked_wikitext(resources: Resources, network: Any, tokenizer: Any, bert: bool) -> dict[str, float | int]:
     """Loss and top-1 accuracy on 15 % of the tokens of WikiText-2 validation, windows of 64 ids.
 
-    ``bert`` chooses BERT's corruption instead of ``[MASK]`` for every chosen token (see ``pretrain.masked_accuracy``).
+    ``bert`` chooses BERT's corruption instead of ``[MASK]`` for every chosen token (see ``masking.masked_accuracy``).
     """
     import torch
 
     rows = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer.backend_tokenizer, 64, True)
     special = torch.zeros(len(tokenizer), dtype=torch.bool)
     special[tokenizer.all_special_ids] = True
-    loss, accuracy, count = pretrain.masked_accuracy(network, rows, special, tokenizer.mask_token_id, bert=bert)
+    loss, accuracy, count = masking.masked_accuracy(network, rows, special, tokenizer.mask_token_id, bert=bert)
     network.eval()
     return {"loss": round(loss, 4), "accuracy": round(accuracy, 4), "masked_tokens": count}
 
@@ -54,7 +54,7 @@ def zero_shot(resources: Resources, seed: int = 0) -> dict[str, float | int]:
     right, positive = 0, 0
     with torch.inference_mode():
         for example in validation:
-            ids, attention = pretrain.pad(network.rows(example.text))
+            ids, attention = masking.pad(network.rows(example.text))
             prediction = int(network(ids, attention).mean(0).argmax())
             right += prediction == example.label
             positive += prediction == 1

