@@ -1,10 +1,10 @@
 """Train the masked-LM head and body of ``minilm-mlm`` from the bare sentence encoder (resumable).
 
 Recipe (docs/models/minilm-mlm.md): BERT's prediction head on top of MiniLM-L6; word embeddings frozen, so that the
-shipped file needs no copy of them; AdamW, betas 0.9 / 0.98, linear warm-up and decay; no dropout; 20 % of the
-tokens chosen, masked at first, corrupted as in BERT later. In review text half of the words that WordNet lists as adjectives are masked as well
-(selective masking, Gu et al., EMNLP 2020, arXiv 2004.09733): a head that is read at a mask next to a review has to
-have predicted opinion words. No label is read anywhere.
+shipped file needs no copy of them; AdamW, betas 0.9 / 0.98, linear warm-up and decay; no dropout; 20 % of the tokens
+chosen, masked at first, corrupted as in BERT later. In review text half of the words that WordNet lists as adjectives
+are chosen as well (selective masking, Gu et al., EMNLP 2020, arXiv 2004.09733): a head that is read at a mask next to
+a review has to have predicted opinion words. No label is read anywhere.
 
 The first tokens train the head alone (its weights are random, the body's are not), then head and upper layers. A
 batch is a function of (seed, step), so a run that was stopped goes on exactly where its checkpoint is.
