@@ -7,6 +7,7 @@ import sys
 import typer
 
 from benchmark.cli import doctor, fetch, leaderboard, listing, run, show
+from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
 
 EPILOG = "Add --traceback to any command for the whole story of an error. Start: bench run --all"
@@ -59,7 +60,7 @@ def main() -> None:
         complain(problem.message, problem.hint)
         sys.exit(problem.exit_code)
     except KeyboardInterrupt:
-        complain("stopped", "Everything that was finished is stored; the same command goes on from there")
+        stopped()
         sys.exit(130)
     except OSError as problem:
         if show_traceback:
@@ -68,13 +69,6 @@ def main() -> None:
             f"{problem.filename or 'the system'}: {problem.strerror or problem}", "bench doctor checks the machine"
         )
         sys.exit(1)
-
-
-def complain(message: str, hint: str) -> None:
-    """One or two plain lines on standard error; no markup is interpreted in names that users gave."""
-    typer.echo(f"error: {message}", err=True)
-    if hint:
-        typer.echo(f"  → {hint}", err=True)
 
 
 if __name__ == "__main__":

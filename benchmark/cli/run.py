@@ -81,14 +81,19 @@ def run(
 def _execute(console: Console, registry: Registry, suite: Suite, plan: Plan, store: Store, jobs: int) -> RunResult:
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
+    from benchmark.cli.messages import stopped
     from benchmark.cli.progress import RichWatcher
     from benchmark.runner import Runner
 
     cache = cache_root()
     if not all(store.is_complete(cell.key) for cell in plan.ready):
         AssetStore(cache, progress=console.is_terminal).ensure(registry.assets_for(suite))
-    with RichWatcher(console) as watcher:
-        return Runner(plan, store, cache, watcher, jobs or default_jobs()).run()
+    try:
+        with RichWatcher(console) as watcher:
+            return Runner(plan, store, cache, watcher, jobs or default_jobs()).run()
+    except KeyboardInterrupt:  # caught here: the command-line library would end the process without a word
+        stopped()
+        raise typer.Exit(130) from None
 
 
 def default_jobs() -> int:
