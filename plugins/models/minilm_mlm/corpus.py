@@ -81,12 +81,18 @@ def windows(texts: list[str], tokenizer: Any, length: int, join: bool) -> list[l
     return rows
 
 
-def training_pools(resources: Resources, tokenizer: Any) -> list[Windows]:
-    """Every pool the masked LM is trained on, with its share of the tokens."""
+def training_pools(
+    resources: Resources, tokenizer: Any, wikitext_window: int, shares: tuple[float, float, float, float]
+) -> list[Windows]:
+    """Every pool the masked LM is trained on, with its share of the tokens (WikiText-2, IMDB, rotten_tomatoes, TREC).
+
+    Windows of WikiText-2 are of ``wikitext_window`` ids, of IMDB 128, of the short texts 64.
+    """
     short = reviews(resources, "rotten_tomatoes")
+    wiki = windows(wikitext(resources, "train"), tokenizer, wikitext_window, True)
     return [
-        Windows("wikitext-2", 64, windows(wikitext(resources, "train"), tokenizer, 64, True), 0.50, False),
-        Windows("imdb", 128, windows(reviews(resources, "imdb"), tokenizer, 128, False), 0.38, True),
-        Windows("rotten_tomatoes", 64, windows(short, tokenizer, 64, False), 0.09, True),
-        Windows("trec", 64, windows(questions(resources), tokenizer, 64, False), 0.03, False),
+        Windows("wikitext-2", wikitext_window, wiki, shares[0], False),
+        Windows("imdb", 128, windows(reviews(resources, "imdb"), tokenizer, 128, False), shares[1], True),
+        Windows("rotten_tomatoes", 64, windows(short, tokenizer, 64, False), shares[2], True),
+        Windows("trec", 64, windows(questions(resources), tokenizer, 64, False), shares[3], False),
     ]

@@ -38,10 +38,35 @@ class Recipe:
     opinion_share: float = 0.50
     clip: float = 1.0
     seed: int = 20230307
+    wikitext_window: int = 64
+    shares: tuple[float, float, float, float] = (0.50, 0.38, 0.09, 0.03)
+    """Shares of the tokens: WikiText-2, IMDB, rotten_tomatoes, TREC."""
+    autocast: bool = False
+    """Matrix products in bf16; weights, moments and the loss stay in fp32."""
 
     @property
     def steps(self) -> int:
         return -(-self.tokens // self.batch_tokens)
+
+
+def second_stage() -> Recipe:
+    """The recipe that goes on from a head file: every layer, the full softmax, longer windows, more WikiText."""
+    return Recipe(
+        tokens=5_200_000,
+        head_only_tokens=0,
+        frozen_layers=0,
+        partial_softmax=(0, 0),
+        corrected_from=-1,
+        bert_from=0,
+        bucket_from=0,
+        head_lr=5e-4,
+        body_lr=3e-4,
+        warmup=0.04,
+        seed=20230308,
+        wikitext_window=128,
+        shares=(0.62, 0.27, 0.08, 0.03),
+        autocast=True,
+    )
 
 
 def adjectives(resources: Resources, tokenizer: Any) -> set[int]:

@@ -6,7 +6,8 @@ chosen, masked at first, corrupted as in BERT later. In review text half of the 
 are chosen as well (selective masking, Gu et al., EMNLP 2020, arXiv 2004.09733): a head that is read at a mask next to
 a review has to have predicted opinion words. No label is read anywhere.
 
-The first tokens train the head alone (its weights are random, the body's are not), then head and upper layers. A
+The first tokens train the head alone (its weights are random, the body's are not), then head and upper layers.
+``--continue-from`` runs the second stage over the file of the first: every layer, longer windows, bf16 products. A
 batch is a function of (seed, step), so a run that was stopped goes on exactly where its checkpoint is.
 """
 
@@ -32,6 +33,7 @@ from benchmark_plugins.models.minilm_mlm.masking import (
     mask_batch,
     masked_accuracy,
     pad,
+    second_stage,
 )
 
 
@@ -73,9 +75,10 @@ class Trainer:
         body_start = self.recipe.head_only_tokens // self.recipe.batch_tokens
         self.optimizer.param_groups[0]["lr"] = self.rate(self.recipe.head_lr, 0)
         self.optimizer.param_groups[1]["lr"] = 0.0 if head_only else self.rate(self.recipe.body_lr, body_start)
-        with torch.set_grad_enabled(not head_only):
-            hidden = self.model.bert(corrupted, attention_mask=attention).last_hidden_state
-        loss = self.loss(hidden[chosen], ids[chosen])
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.autocast):
+            with torch.set_grad_enabled(not head_only):
+                hidden = self.model.bert(corrupted, attention_mask=attention).last_hidden_state
+            loss = self.loss(hidden[chosen], ids[chosen])
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*self.head, *self.body], self.recipe.clip)
         self.optimizer.step()
@@ -89,7 +92,7 @@ class Trainer:
         head = self.model.cls.predictions
         first, end = self.recipe.partial_softmax
         if not first <= self.step < end:
-            return torch.nn.functional.cross_entropy(self.model.cls(hidden), targets)
+            return torch.nn.functional.cross_entropy(self.model.cls(hidden).float(), targets)
         ids = torch.unique(torch.cat([self.frequent, targets]))
         logits = head.transform(hidden) @ head.decoder.weight[ids].T + head.decoder.bias[ids]
         if self.step >= self.recipe.corrected_from:
@@ -165,9 +168,20 @@ def build(resources: Resources, seed: int) -> tuple[Any, Any]:
     return model, tokenizer
 
 
+def warm_start(model: Any, head: Path) -> None:
+    """Put the tensors of a head file (``export``) over the bare encoder; raises SystemExit at a name it lacks."""
+    from safetensors.torch import load_file
+
+    tensors = {name: tensor.float() for name, tensor in load_file(head).items()}
+    surplus = model.load_state_dict(tensors, strict=False).unexpected_keys
+    if surplus or not any(name.startswith("cls.") for name in tensors):
+        raise SystemExit(f"{head} is not a head file of this model ({surplus[:1] or 'no head in it'})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder; a run found there goes on")
+    parser.add_argument("--continue-from", type=Path, help="second stage: start from this head file, not from none")
     parser.add_argument("--stop-after", type=float, default=float("inf"), help="minutes, then save and stop")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -175,12 +189,14 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(args.threads)
-    recipe = Recipe()
+    recipe = second_stage() if args.continue_from else Recipe()
     args.out.mkdir(parents=True, exist_ok=True)
     resources = open_resources()
     model, tokenizer = build(resources, recipe.seed)
-    pools = corpus.training_pools(resources, tokenizer)
-    validation = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer, 64, True)
+    if args.continue_from:
+        warm_start(model, args.continue_from)
+    pools = corpus.training_pools(resources, tokenizer, recipe.wikitext_window, recipe.shares)
+    validation = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer, recipe.wikitext_window, True)
     mask_id = tokenizer.token_to_id("[MASK]")
     special = torch.zeros(tokenizer.get_vocab_size(), dtype=torch.bool)
     special[[tokenizer.token_to_id(t) for t in ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")]] = True
