@@ -7,12 +7,12 @@ process died while writing) is dropped; any other line that does not parse is an
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmark.assets.cache import cache_root, readable_errors
 from benchmark.errors import BadRecord, StoreError
 from benchmark.identity import cell_key
 from benchmark.records import CellFile, CleanRecord, ExampleRecord, Record, Strict, dump, parse
@@ -24,24 +24,7 @@ def default_store() -> Path:
     """``BENCH_STORE``, else a folder ``store`` in the per-user cache (``BENCH_CACHE``)."""
     if os.environ.get(ENVIRONMENT):
         return Path(os.environ[ENVIRONMENT])
-    from benchmark.assets.cache import cache_root
-
     return cache_root() / "store"
-
-
-@contextmanager
-def readable_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into one clear line."""
-    try:
-        yield
-    except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(f"no space left to write {path}", "Free some space and run again; it resumes") from problem
-        if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise StoreError(
-                f"cannot write {path} ({problem.strerror})", "Set BENCH_CACHE (or BENCH_STORE) to a writable folder"
-            ) from problem
-        raise
 
 
 def write_atomic(path: Path, text: str) -> None:

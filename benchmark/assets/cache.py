@@ -39,11 +39,13 @@ def readable_errors(path: Path) -> Iterator[None]:
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"no space left to write {path}", "Free some space, or set BENCH_CACHE to a folder on a larger disk"
+                f"no space left to write {path}",
+                "Free some space and run again (a run resumes), or set BENCH_CACHE to a folder on a larger disk",
             ) from problem
         if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise StoreError(
-                f"cannot write {path} ({problem.strerror})", "Set BENCH_CACHE to a folder you can write"
+                f"cannot write {path} ({problem.strerror})",
+                "Set BENCH_CACHE (or BENCH_STORE) to a folder you can write",
             ) from problem
         raise
 

@@ -50,21 +50,21 @@ class Recipe:
 
 
 def second_stage() -> Recipe:
-    """The recipe that goes on from a head file: every layer, the full softmax, longer windows, more WikiText."""
+    """The recipe that goes on from a head file: the full softmax, longer windows, more WikiText."""
     return Recipe(
-        tokens=5_200_000,
+        tokens=4_700_000,
         head_only_tokens=0,
-        frozen_layers=0,
+        frozen_layers=2,
         partial_softmax=(0, 0),
         corrected_from=-1,
         bert_from=0,
         bucket_from=0,
-        head_lr=5e-4,
-        body_lr=3e-4,
+        head_lr=8e-4,
+        body_lr=4e-4,
         warmup=0.04,
         seed=20230308,
         wikitext_window=128,
-        shares=(0.62, 0.27, 0.08, 0.03),
+        shares=(0.72, 0.18, 0.07, 0.03),
         autocast=True,
     )
 

@@ -25,14 +25,16 @@ CLOZES = (
 )
 
 
-def masked_wikitext(resources: Resources, network: Any, tokenizer: Any, bert: bool) -> dict[str, float | int]:
-    """Loss and top-1 accuracy on 15 % of the tokens of WikiText-2 validation, windows of 64 ids.
+def masked_wikitext(
+    resources: Resources, network: Any, tokenizer: Any, bert: bool, window: int
+) -> dict[str, float | int]:
+    """Loss and top-1 accuracy on 15 % of the tokens of WikiText-2 validation, in windows of ``window`` ids.
 
     ``bert`` chooses BERT's corruption instead of ``[MASK]`` for every chosen token (see ``masking.masked_accuracy``).
     """
     import torch
 
-    rows = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer.backend_tokenizer, 64, True)
+    rows = corpus.windows(corpus.wikitext(resources, "valid"), tokenizer.backend_tokenizer, window, True)
     special = torch.zeros(len(tokenizer), dtype=torch.bool)
     special[tokenizer.all_special_ids] = True
     loss, accuracy, count = masking.masked_accuracy(network, rows, special, tokenizer.mask_token_id, bert=bert)
@@ -80,8 +82,13 @@ def main() -> None:
     base = load.model().load(resources)
     figures = {
         "head": load.model().revision,
-        "wikitext2_validation_bert_corruption": masked_wikitext(resources, base.network, base.tokenizer, True),
-        "wikitext2_validation_all_masked": masked_wikitext(resources, base.network, base.tokenizer, False),
+        "wikitext2_validation": {
+            f"{'bert_corruption' if bert else 'all_masked'}_windows_of_{window}": masked_wikitext(
+                resources, base.network, base.tokenizer, bert, window
+            )
+            for window in (128, 64)
+            for bert in (True, False)
+        },
         "mvp_rotten_tomatoes_validation": zero_shot(resources),
         "predictions": predictions(base.network, base.tokenizer),
     }

@@ -7,7 +7,7 @@ are chosen as well (selective masking, Gu et al., EMNLP 2020, arXiv 2004.09733):
 a review has to have predicted opinion words. No label is read anywhere.
 
 The first tokens train the head alone (its weights are random, the body's are not), then head and upper layers.
-``--continue-from`` runs the second stage over the file of the first: every layer, longer windows, bf16 products. A
+``--continue-from`` runs the second stage over the file of the first: longer windows, bf16 products. A
 batch is a function of (seed, step), so a run that was stopped goes on exactly where its checkpoint is.
 """
 
@@ -230,7 +230,7 @@ def main() -> None:
         last = trainer.step == recipe.steps or (time.monotonic() - began) / 60 > args.stop_after
         if trainer.step % 400 == 0 or last:
             trainer.save()
-        if trainer.step % 800 == 0 or last:
+        if trainer.step % 1600 == 0 or last:
             loss, accuracy, count = masked_accuracy(model, validation, special, mask_id, bert=True)
             figures = {
                 "corruption": "bert",
