@@ -26,7 +26,9 @@ def export(checkpoint: Path, into: Path, continued_from: Path | None = None) -> 
     log = (checkpoint / "log.jsonl").read_text(encoding="utf-8")
     if continued_from:
         with safe_open(continued_from, framework="pt") as head:
-            before = head.metadata()
+            before = head.metadata() or {}
+        if not {"steps", "tokens"} <= before.keys():
+            raise SystemExit(f"{continued_from} does not say its steps and tokens; give a file that export wrote")
         steps, tokens = steps + int(before["steps"]), tokens + int(before["tokens"])
         log = continued_from.with_name("pretraining_log.jsonl").read_text(encoding="utf-8") + log
     frozen = tuple(f"bert.encoder.layer.{n}." for n in range(state["recipe"]["frozen_layers"]))
