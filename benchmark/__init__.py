@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmark.api import (
+        COLUMN_SEPARATOR,
         Asset,
         Attack,
         AttackRun,
@@ -27,22 +28,33 @@ if TYPE_CHECKING:
         ModelRole,
         NoOptions,
         Objective,
+        ObjectiveContext,
+        ObjectiveRun,
         Options,
         Resources,
+        Row,
+        RowBatch,
         SentenceEncoder,
         Splits,
+        Stage,
+        SynonymTable,
         Task,
         TrainingBatch,
+        Uses,
         Victim,
+        WrapContext,
+        Wrapper,
+        pool_rows,
+        text_logits,
     )
-    from benchmark.errors import BadData, BenchError, BudgetExhausted, NotApplicable
+    from benchmark.errors import BadData, BadOptions, BenchError, BudgetExhausted, NotApplicable
     from benchmark.hookspecs import hookimpl
     from benchmark.resources import open_resources
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "benchmark.errors": ("BadData", "BenchError", "BudgetExhausted", "NotApplicable"),
+    "benchmark.errors": ("BadData", "BadOptions", "BenchError", "BudgetExhausted", "NotApplicable"),
     "benchmark.hookspecs": ("hookimpl",),
     "benchmark.resources": ("open_resources",),
 }
@@ -56,10 +68,12 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "COLUMN_SEPARATOR",
     "Asset",
     "Attack",
     "AttackRun",
     "BadData",
+    "BadOptions",
     "BenchError",
     "BudgetExhausted",
     "Capability",
@@ -76,14 +90,25 @@ __all__ = [
     "NoOptions",
     "NotApplicable",
     "Objective",
+    "ObjectiveContext",
+    "ObjectiveRun",
     "Options",
     "Resources",
+    "Row",
+    "RowBatch",
     "SentenceEncoder",
     "Splits",
+    "Stage",
+    "SynonymTable",
     "Task",
     "TrainingBatch",
+    "Uses",
     "Victim",
+    "WrapContext",
+    "Wrapper",
     "__version__",
     "hookimpl",
     "open_resources",
+    "pool_rows",
+    "text_logits",
 ]

@@ -52,7 +52,7 @@ def attack_example(
                 proposal, exhausted = _propose(run, counter, example, seed)
             outcome = Outcome.EXHAUSTED if exhausted else Outcome.HELD
             if proposal is not None and proposal != example.text:
-                adversarial_prediction = _predict(counter, proposal)
+                adversarial_prediction = _final(counter, classifier, proposal)
                 verdict = validator.check(example.text, proposal)
                 if adversarial_prediction != example.label:
                     outcome = Outcome.INVALID if verdict.violations else Outcome.BROKEN
@@ -82,6 +82,18 @@ def attack_example(
 
 def _predict(counter: QueryCounter, text: str) -> int:
     return int(counter.uncounted([text])[0].argmax())
+
+
+FINAL_DRAW = 1
+
+
+def _final(counter: QueryCounter, classifier: Classifier, text: str) -> int:
+    """The prediction that decides. A randomised victim answers with another draw than the one the search has seen."""
+    redrawn = getattr(classifier, "redrawn", None)
+    if redrawn is None:
+        return _predict(counter, text)
+    counter.forwards += classifier.forwards_per_prediction
+    return int(redrawn(FINAL_DRAW).logits([text])[0].argmax())
 
 
 def _propose(run: AttackRun, counter: QueryCounter, example: Example, seed: int) -> tuple[str | None, bool]:

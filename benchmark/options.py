@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,3 +31,11 @@ def parse(kind: type[Options], given: Mapping[str, Any], owner: str) -> Options:
             f"Did you mean: {', '.join(near)}?" if near and near[0] != name else f"Known: {', '.join(known) or 'none'}"
         )
         raise BadOptions(f"{owner}: option '{name}': {first['msg']}", hint) from None
+
+
+def parse_value(text: str) -> Any:
+    """A value as it is typed (``--set``, brackets of a defense's name): JSON where it parses, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -9,10 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.api import Capability, Objective
+from benchmark.api import Asset, Capability, Objective, Options, Wrapper
 from benchmark.data.source import DataSource
 from benchmark.errors import UnknownName
-from benchmark.fit.compose import not_applicable_reason, parse_name, resolved_options
+from benchmark.fit.compose import (
+    Composition,
+    is_randomised,
+    not_applicable_reason,
+    parse_name,
+    parsed_options,
+    uses,
+)
 from benchmark.identity import cell_key
 from benchmark.options import resolve
 from benchmark.records import CellFile
@@ -84,7 +91,8 @@ def _victim_cells(
     registry: Registry, suite: Suite, source: DataSource, name: str, seed: int, ids: tuple[str, ...]
 ) -> list[CellPlan]:
     composition = parse_name(name, registry)
-    options = resolved_options(composition, suite.options)
+    values = parsed_options(composition, suite.options)
+    options = {part: value.model_dump(mode="json") for part, value in values.items()}
     model = registry.get("model", suite.model)
     dataset = source.dataset
     spec: dict[str, Any] = {
@@ -107,24 +115,85 @@ def _victim_cells(
         "training": suite.training.model_dump(mode="json"),
         "seed": seed,
     }  # fmt: skip
+    if is_randomised(composition, values):
+        spec["defense"]["randomised"] = True
+    reason = not_applicable_reason(composition, model.item.offers) or _unknown_use(registry, composition, values)
+    if reason is None:
+        spec["defense"] |= _uses_spec(registry, suite, composition, values, dataset.name)
     victim = VictimPlan(cell_key(spec), spec, composition.name, options, dataset.name, seed)
-    reason = not_applicable_reason(composition, model.item.offers)
     clean_spec = {"kind": "clean", "victim": spec, "test_rows": source.use.test_rows}
     cells = [_cell(suite, victim, clean_spec, None, {}, (), reason)]
     for attack_name in suite.attacks:
         attack = registry.get("attack", attack_name)
-        attack_options = resolve(attack.item.options, suite.options.get(attack_name, {}), f"attack '{attack_name}'")
+        chosen = attack_options(attack, suite)
         attack_spec = {
             "kind": "attack",
             "victim": spec,
             "contract": suite.contract_for(dataset.name).model_dump(mode="json"),
             "encoder": _encoder(registry, suite),
             "sample": list(ids),
-            "attack": _attack_spec(registry, attack, attack_options),
+            "attack": _attack_spec(registry, attack, chosen),
         }
         missing = _missing(attack.item.needs, composition.offers)
-        cells.append(_cell(suite, victim, attack_spec, attack, attack_options, ids, reason or missing))
+        cells.append(_cell(suite, victim, attack_spec, attack, chosen, ids, reason or missing))
     return cells
+
+
+def _unknown_use(registry: Registry, composition: Composition, values: Mapping[str, Options]) -> str | None:
+    """Why a part cannot have the model or the attack that its options name, or None."""
+    for part in composition.items:
+        wanted = part.uses(values[part.name])
+        for kind, names in (("model", wanted.models), ("attack", wanted.attacks)):
+            known = {entry.name for entry in registry.items(kind)}
+            missing = [name for name in names if name not in known]
+            if missing:
+                what = (
+                    f"the {kind} '{missing[0]}', which no plugin registers"
+                    if missing[0]
+                    else f"a {kind}, none is given"
+                )
+                return f"'{part.name}' needs {what}"
+    return None
+
+
+def _uses_spec(
+    registry: Registry, suite: Suite, composition: Composition, values: Mapping[str, Options], dataset: str
+) -> dict[str, Any]:
+    """What the weights depend on besides options: other models, and attacks with the contract they keep."""
+    wanted = uses(composition, values)
+    spec: dict[str, Any] = {}
+    if wanted.models:
+        spec["models"] = {name: registry.get("model", name).item.revision for name in wanted.models}
+    if wanted.attacks:
+        entries = [registry.get("attack", name) for name in wanted.attacks]
+        spec["attacks"] = [_attack_spec(registry, entry, attack_options(entry, suite)) for entry in entries]
+        spec["contract"] = suite.contract_for(dataset).model_dump(mode="json")
+        spec["encoder"] = _encoder(registry, suite)
+    return spec
+
+
+def attack_options(attack: Registered, suite: Suite) -> dict[str, Any]:
+    """The attack's options in this suite, defaults filled in."""
+    return resolve(attack.item.options, suite.options.get(attack.name, {}), f"attack '{attack.name}'")
+
+
+def assets_for(registry: Registry, suite: Suite) -> list[Asset]:
+    """The assets that the suite's model, encoder, datasets, attacks and defenses read."""
+    models = {suite.model}
+    if suite.contract.similarity:
+        models.add(suite.contract.similarity.encoder)
+    attacks = list(suite.attacks)
+    for name in suite.defenses:
+        composition = parse_name(name, registry)
+        wanted = uses(composition, parsed_options(composition, suite.options))
+        models |= {m for m in wanted.models if any(m == entry.name for entry in registry.items("model"))}
+        attacks += [a for a in wanted.attacks if any(a == entry.name for entry in registry.items("attack"))]
+    items = [registry.get("attack", name).item for name in attacks]
+    models |= {name for item in items for name in item.models}
+    sources = [registry.get("model", name).item for name in sorted(models)] + items
+    sources += [registry.get("dataset", name).item for name, use in suite.datasets.items() if use.path is None]
+    found = {asset.name: asset for source in sources for asset in source.assets}
+    return [found[name] for name in sorted(found)]
 
 
 def _attack_spec(registry: Registry, attack: Registered, options: dict[str, Any]) -> dict[str, Any]:
@@ -179,13 +248,13 @@ def _cell(
 
 
 def with_strangers(registry: Registry, suite: Suite) -> Suite:
-    """The suite plus what other distributions registered: their heads and complete defenses, their objectives on every
-    head of the suite, and their attacks. This is what ``--all`` means: install a plugin, and it is in the run."""
+    """The suite plus what other distributions registered: heads and complete defenses, objectives and wrappers on every
+    head of the suite, and attacks. This is what ``--all`` means: install a plugin, and it is in the run."""
     home = registry.get("suite", suite.name).plugin.distribution
     foreign = [r for r in registry.items("defense") if r.plugin.distribution != home]
     heads = [name for name in suite.defenses if "+" not in name]
-    extra = [r.name for r in foreign if not isinstance(r.item, Objective)]
-    extra += [f"{head}+{r.name}" for r in foreign if isinstance(r.item, Objective) for head in heads]
+    extra = [r.name for r in foreign if not isinstance(r.item, Objective | Wrapper)]
+    extra += [f"{head}+{r.name}" for r in foreign if isinstance(r.item, Objective | Wrapper) for head in heads]
     attacks = [r.name for r in registry.items("attack") if r.plugin.distribution != home]
     return suite.model_copy(
         update={

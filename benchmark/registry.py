@@ -13,13 +13,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from benchmark.api import Asset, Attack, CompleteDefense, Dataset, Head, Model, Objective
+from benchmark.api import Asset, Attack, CompleteDefense, Dataset, Head, Model, Objective, Wrapper
 from benchmark.errors import BenchError, DuplicateName, PluginLoadError, UnknownName
 from benchmark.hookspecs import PROJECT, HookSpecs
 from benchmark.suite import Suite, load_suite
 
 KINDS: Mapping[str, tuple[type, ...]] = {
-    "defense": (Head, Objective, CompleteDefense),
+    "defense": (Head, Objective, Wrapper, CompleteDefense),
     "attack": (Attack,),
     "dataset": (Dataset,),
     "model": (Model,),
@@ -93,18 +93,6 @@ class Registry:
     def assets(self) -> list[Asset]:
         """Assets of all items, each once, sorted by name."""
         found = {a.name: a for r in self._items.values() for a in getattr(r.item, "assets", ())}
-        return [found[name] for name in sorted(found)]
-
-    def assets_for(self, suite: Suite) -> list[Asset]:
-        """The assets that the suite's model, datasets, attacks and encoder read."""
-        models = {suite.model}
-        if suite.contract.similarity:
-            models.add(suite.contract.similarity.encoder)
-        attacks = [self.get("attack", name).item for name in suite.attacks]
-        models |= {name for attack in attacks for name in attack.models}
-        sources = [self.get("model", name).item for name in sorted(models)] + attacks
-        sources += [self.get("dataset", name).item for name, use in suite.datasets.items() if use.path is None]
-        found = {asset.name: asset for source in sources for asset in source.assets}
         return [found[name] for name in sorted(found)]
 
 

@@ -6,7 +6,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from benchmark.errors import BadSuite
 
@@ -55,6 +63,17 @@ class Training(Part):
     evaluations_per_epoch: Annotated[int, Field(ge=1)] = 2
     patience: Annotated[int, Field(ge=1)] = 4
     """Evaluations without a better clean validation accuracy before training stops."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the passes in training; weights, optimiser and predictions are fp32 in any case."""
+
+    @model_serializer(mode="wrap")
+    def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A field that came after the first published page is written only where it is not at its default.
+
+        Pages and keys of suites that never heard of it stay what they are.
+        """
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "precision" or value != "fp32"}
 
 
 class SuiteDataset(Part):

@@ -7,17 +7,18 @@ the same run must give the same records. It writes nothing to the store; the par
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark.api import AttackRun, Classifier, Splits, Task
+from benchmark.api import AttackRun, Classifier, Example, FitContext, Splits, Task
 from benchmark.data.source import DataSource, sources_of
 from benchmark.engine import VictimInfo, probe_determinism
 from benchmark.errors import BenchError
-from benchmark.plan import CellPlan, VictimPlan
-from benchmark.records import CleanRecord
+from benchmark.plan import CellPlan, VictimPlan, attack_options
+from benchmark.records import CleanRecord, Outcome
 from benchmark.registry import Registry, load_registry
 from benchmark.resources import BenchResources
 from benchmark.suite import Suite
@@ -94,32 +95,38 @@ class Workbench:
         self, plan: VictimPlan, progress: Callable[[float, str], None]
     ) -> tuple[str, Classifier, VictimInfo, dict[str, Any]]:
         """The fitted victim, from its checkpoint or trained now; refused when its answers are not deterministic."""
-        from benchmark.fit.compose import fit_or_load, parse_name
+        from benchmark.fit.compose import parse_name
+        from benchmark.fit.victim import fit_or_load
 
         if self._victim is None or self._victim[0] != plan.key:
             self._victim = None
             parts = self.parts(plan.dataset)
             base = self.resources.fresh_model(self.suite.model)
-            classifier, log = fit_or_load(
-                parse_name(plan.defense, self.registry),
-                plan.options,
+            tokenizer = base.tokenizer
+            labels = len(self.sources[plan.dataset].dataset.label_names)
+            info = VictimInfo(labels, tokenizer.mask_token or "[MASK]", tokenizer.unk_token or "[UNK]")
+            context = FitContext(
                 base,
                 self.task(plan.dataset),
                 parts.train,
                 parts.validation,
-                self.suite.training,
                 plan.seed,
-                self.cache / "victims" / plan.key,
                 progress,
+                self.resources,
+                partial(self._adversarial, plan, info),
+            )
+            classifier, log = fit_or_load(
+                parse_name(plan.defense, self.registry),
+                plan.options,
+                context,
+                self.suite.training,
+                self.cache / "victims" / plan.key,
             )
             if not probe_determinism(classifier, [example.text for example in parts.validation[:4]]):
                 raise BenchError(
                     f"the victim '{plan.defense}' gives other logits each time it is asked",
-                    "Turn dropout off at prediction time; randomised defenses are not supported by this suite",
+                    "Turn dropout off at prediction time; a randomised defense draws from its seed and the text",
                 )
-            tokenizer = base.tokenizer
-            labels = len(self.sources[plan.dataset].dataset.label_names)
-            info = VictimInfo(labels, tokenizer.mask_token or "[MASK]", tokenizer.unk_token or "[UNK]")
             self._victim = (plan.key, classifier, info, log)
         return self._victim
 
@@ -151,19 +158,42 @@ class Workbench:
 
     def attack(self, cell: CellPlan) -> tuple[AttackRun, Validator]:
         """The built attack and the validator of its contract, for one attack and dataset."""
+        return self._built(str(cell.attack), cell.attack_options, cell.victim.dataset)
+
+    def _built(self, name: str, options: Mapping[str, Any], dataset: str) -> tuple[AttackRun, Validator]:
         from benchmark.options import parse
 
-        dataset = cell.victim.dataset
-        key = f"{cell.attack}/{dataset}"
+        key = f"{name}/{dataset}"
         if self._attack is None or self._attack[0] != key:
             contract = self.suite.contract_for(dataset)
             clause = contract.similarity
             validator = Validator(contract, self.resources.model(clause.encoder) if clause else None)
-            item = self.registry.get("attack", str(cell.attack)).item
-            options = parse(item.options, cell.attack_options, f"attack '{item.name}'")
-            run = item.build(options, self.resources, validator, self.task(dataset))
-            self._attack = (key, run, validator)
+            item = self.registry.get("attack", name).item
+            values = parse(item.options, options, f"attack '{name}'")
+            self._attack = (key, item.build(values, self.resources, validator, self.task(dataset)), validator)
         return self._attack[1], self._attack[2]
+
+    def _adversarial(
+        self,
+        plan: VictimPlan,
+        info: VictimInfo,
+        attack: str,
+        classifier: Classifier,
+        examples: Sequence[Example],
+        seed: int,
+    ) -> list[Example]:
+        """The :data:`benchmark.api.Adversary` of a fit: texts within the contract that turn ``classifier``."""
+        from benchmark.evaluate import attack_example
+
+        options = attack_options(self.registry.get("attack", attack), self.suite)
+        run, validator = self._built(attack, options, plan.dataset)
+        found: list[Example] = []
+        for example in examples:
+            self.resources.begin_example()
+            record = attack_example(run, classifier, info, validator, example, f"{plan.key}/{seed}")
+            if record.outcome is Outcome.BROKEN and record.adversarial_text is not None:
+                found.append(replace(example, text=record.adversarial_text))
+        return found
 
 
 def worker_main(connection: Any, suite: Suite, cache: Path, threads: int = 1) -> None:
@@ -202,3 +232,4 @@ def _limit_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads memory before writing it

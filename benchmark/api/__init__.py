@@ -7,22 +7,32 @@ declares what it needs and offers, and carries the functions that do the work.
 from __future__ import annotations
 
 from benchmark.api.attacks import Attack, AttackRun, ContractCheck, Victim
-from benchmark.api.base import Capability, ModelRole, NoOptions, Options
+from benchmark.api.base import THROUGH_HEAD, Capability, ModelRole, NoOptions, Options
 from benchmark.api.data import Asset, AssetReader, Dataset, Example, Resources, Splits
 from benchmark.api.defenses import (
+    Adversary,
     Classifier,
     CompleteDefense,
     DefensePart,
     FitContext,
     Head,
-    Network,
     Objective,
+    ObjectiveContext,
+    ObjectiveRun,
+    Stage,
     Task,
-    TrainingBatch,
+    Uses,
+    WrapContext,
+    Wrapper,
 )
-from benchmark.api.models import MaskedLanguageModel, Model, SentenceEncoder
+from benchmark.api.models import MaskedLanguageModel, Model, SentenceEncoder, SynonymTable
+from benchmark.api.network import EmbeddingNetwork, LayeredNetwork, Network, pool_rows, text_logits
+from benchmark.api.rows import COLUMN_SEPARATOR, Row, RowBatch, TrainingBatch
 
 __all__ = [
+    "COLUMN_SEPARATOR",
+    "THROUGH_HEAD",
+    "Adversary",
     "Asset",
     "AssetReader",
     "Attack",
@@ -33,20 +43,33 @@ __all__ = [
     "ContractCheck",
     "Dataset",
     "DefensePart",
+    "EmbeddingNetwork",
     "Example",
     "FitContext",
     "Head",
+    "LayeredNetwork",
     "MaskedLanguageModel",
     "Model",
     "ModelRole",
     "Network",
     "NoOptions",
     "Objective",
+    "ObjectiveContext",
+    "ObjectiveRun",
     "Options",
     "Resources",
+    "Row",
+    "RowBatch",
     "SentenceEncoder",
     "Splits",
+    "Stage",
+    "SynonymTable",
     "Task",
     "TrainingBatch",
+    "Uses",
     "Victim",
+    "WrapContext",
+    "Wrapper",
+    "pool_rows",
+    "text_logits",
 ]

@@ -24,12 +24,20 @@ class Capability(StrEnum):
     """What a part offers or needs; the plan compares both before anything trains."""
 
     GRADIENTS = "gradients"
+    EMBEDDINGS = "embeddings"
+    HIDDEN_STATES = "hidden-states"
     MASK_TOKEN = "mask-token"
     SYNONYMS = "synonyms"
+
+
+THROUGH_HEAD = frozenset({Capability.EMBEDDINGS, Capability.HIDDEN_STATES})
+"""What an objective or a wrapper can only have where both the model and the head offer it; of the rest, either does."""
 
 
 class ModelRole(StrEnum):
     """What a registered model is used as."""
 
     MASKED_LM = "masked-lm"
+    CAUSAL_LM = "causal-lm"
     SENTENCE_ENCODER = "sentence-encoder"
+    SYNONYMS = "synonyms"

@@ -26,9 +26,19 @@ class SentenceEncoder(Protocol):
         """Unit row vectors ``[N, D]``; the vector of a text does not depend on its neighbours in the batch."""
 
 
+class SynonymTable(Protocol):
+    """Words and what may stand for them."""
+
+    def neighbours(self, word: str) -> tuple[tuple[str, float], ...]:
+        """Lower-case ``word``'s neighbours with their similarity (1 is the most), nearest first, itself left out."""
+
+
 @dataclass
 class MaskedLanguageModel:
-    """A loaded base model: a ``transformers`` masked LM (in eval mode) and its fast tokenizer."""
+    """A loaded base model: a ``transformers`` masked (or causal) LM in eval mode, and its fast tokenizer.
+
+    A causal model's tokenizer must have a mask token too (added to the vocabulary, never attended to by the slot).
+    """
 
     network: torch.nn.Module
     tokenizer: Any

@@ -18,10 +18,11 @@ def fetch(
     """
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
+    from benchmark.plan import assets_for
     from benchmark.registry import load_registry
 
     registry = load_registry()
-    assets = registry.assets_for(registry.suite(suite)) if suite else registry.assets()
+    assets = assets_for(registry, registry.suite(suite)) if suite else registry.assets()
     root = cache_root()
     fetched = {asset.name for asset in AssetStore(root, progress=not quiet).ensure(assets, thorough=True)}
     if quiet:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from benchmark.cli import doctor, fetch, leaderboard, listing, run, show
+from benchmark.cli import compare, doctor, fetch, leaderboard, listing, run, show
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
 
@@ -27,6 +27,7 @@ def make_app() -> typer.Typer:
     app.command("run", epilog=run.EPILOG)(run.run)
     app.command("list")(listing.list_items)
     app.command("show")(show.show)
+    app.command("compare")(compare.compare)
     app.command("fetch")(fetch.fetch)
     app.command("doctor")(doctor.doctor)
     app.add_typer(leaderboard.app, name="leaderboard")

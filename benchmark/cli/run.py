@@ -83,11 +83,12 @@ def _execute(console: Console, registry: Registry, suite: Suite, plan: Plan, sto
     from benchmark.assets.store import AssetStore
     from benchmark.cli.messages import stopped
     from benchmark.cli.progress import RichWatcher
+    from benchmark.plan import assets_for
     from benchmark.runner import Runner
 
     cache = cache_root()
     if not all(store.is_complete(cell.key) for cell in plan.ready):
-        AssetStore(cache, progress=console.is_terminal).ensure(registry.assets_for(suite))
+        AssetStore(cache, progress=console.is_terminal).ensure(assets_for(registry, suite))
     try:
         with RichWatcher(console) as watcher:
             return Runner(plan, store, cache, watcher, jobs or default_jobs()).run()
@@ -127,9 +128,8 @@ def _local(files: list[Path], text_column: str, label_column: str) -> dict[str, 
 
 def _with_set(options: dict[str, dict[str, Any]], given: list[str]) -> dict[str, dict[str, Any]]:
     """The suite's options with ``NAME.OPTION=VALUE`` over them; a value is JSON where it parses, else text."""
-    import json
-
     from benchmark.errors import BadOptions
+    from benchmark.options import parse_value
 
     merged = {name: dict(values) for name, values in options.items()}
     for text in given:
@@ -137,11 +137,7 @@ def _with_set(options: dict[str, dict[str, Any]], given: list[str]) -> dict[str,
         name, dot, option = path.partition(".")
         if not equals or not dot or not name or not option:
             raise BadOptions(f"--set {text} is not NAME.OPTION=VALUE", "For example --set mvp.templates=2")
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = value
-        merged.setdefault(name, {})[option] = parsed
+        merged.setdefault(name, {})[option] = parse_value(value)
     return merged
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.api import TrainingBatch
+from benchmark.api import Example, Row, RowBatch, TrainingBatch
 
 if TYPE_CHECKING:
     import random
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 CHUNK = 32
 """Batches within which texts are sorted by length: large enough to save padding, small enough to stay shuffled."""
-
-Rows = Sequence[Sequence[int]]
 
 
 def bucketed(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
@@ -34,26 +32,35 @@ def bucketed(lengths: Sequence[int], batch_size: int, rng: random.Random) -> lis
     return batches
 
 
-def pad(rows: Rows, pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids ``[R, L]`` and attention ``[R, L]`` (1 on tokens, 0 on padding) of ``rows``, padded on the right."""
+def pad(rows: Sequence[Row], pad_id: int) -> RowBatch:
+    """``rows`` padded on the right to the longest of them."""
     import torch
 
-    width = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in rows], dtype=torch.long)
-    attention = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], dtype=torch.long)
-    return ids, attention
+    width = max(len(row.ids) for row in rows)
+
+    def table(values: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+        return torch.tensor([[*v, *[filler] * (width - len(v))] for v in values], dtype=torch.long)
+
+    return RowBatch(
+        ids=table([row.ids for row in rows], pad_id),
+        attention=table([[1] * len(row.ids) for row in rows], 0),
+        text=table([row.text or range(len(row.ids)) for row in rows], -1),
+        slot=torch.tensor([row.slot for row in rows], dtype=torch.long),
+        segments=table([row.segments or [0] * len(row.ids) for row in rows], 0),
+    )
 
 
 def batches(
-    texts: Sequence[Rows], labels: Sequence[int], batch_size: int, pad_id: int, rng: random.Random
+    rows_of: Sequence[Sequence[Row]], examples: Sequence[Example], batch_size: int, pad_id: int, rng: random.Random
 ) -> Iterator[TrainingBatch]:
-    """One pass over ``texts`` (each a list of rows) in batches of ``batch_size`` texts."""
+    """One pass over ``examples`` (``rows_of[i]`` are the rows of example i) in batches of ``batch_size`` texts."""
     import torch
 
-    for chosen in bucketed([max(map(len, rows)) for rows in texts], batch_size, rng):
-        ids, attention = pad([row for index in chosen for row in texts[index]], pad_id)
-        owner = torch.tensor([place for place, index in enumerate(chosen) for _ in texts[index]])
-        yield TrainingBatch(ids, attention, owner, torch.tensor([labels[index] for index in chosen]))
+    for chosen in bucketed([max(len(row.ids) for row in rows) for rows in rows_of], batch_size, rng):
+        rows = pad([row for index in chosen for row in rows_of[index]], pad_id)
+        owner = torch.tensor([place for place, index in enumerate(chosen) for _ in rows_of[index]])
+        labels = torch.tensor([examples[index].label for index in chosen])
+        yield TrainingBatch(rows, owner, labels, tuple(examples[index].text for index in chosen))
 
 
 def steps_per_epoch(texts: int, batch_size: int) -> int:

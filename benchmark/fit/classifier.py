@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from benchmark.api import Row, RowBatch
+from benchmark.fit.batching import pad
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
+
+    Embed = Callable[[RowBatch, Sequence[str]], torch.Tensor]
 
 
 class NetworkClassifier:
@@ -27,41 +33,49 @@ class NetworkClassifier:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits ``[N, C]``: the mean over the rows of each text, in the order of ``texts``."""
+        return self._logits(texts, None)
+
+    def logits_with(self, texts: Sequence[str], embed: Embed) -> NDArray[np.float32]:
+        """The same with word embeddings ``embed(rows, text of each row) [R, L, d]`` in place of the looked-up ones."""
+        return self._logits(texts, embed)
+
+    def _logits(self, texts: Sequence[str], embed: Embed | None) -> NDArray[np.float32]:
         import numpy as np
         import torch
 
-        rows_of = [self.network.rows(text) for text in (texts or ["a"])]
-        rows = [(number, row) for number, rows in enumerate(rows_of) for row in rows]
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index][1]))
+        asked = list(texts) or ["a"]
+        rows = [(number, row) for number, text in enumerate(asked) for row in self.network.rows(text)]
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index][1].ids))
         was_training = self.network.training
         self.network.eval()
         try:
             with torch.inference_mode():
-                scores = self._scores([row for _, row in rows], order)
+                scores = self._scores([row for _, row in rows], [asked[n] for n, _ in rows], order, embed)
         finally:
             self.network.train(was_training)
         owner = np.array([number for number, _ in rows])
-        sums = np.zeros((len(rows_of), scores.shape[1]), dtype=np.float64)
+        sums = np.zeros((len(asked), scores.shape[1]), dtype=np.float64)
         np.add.at(sums, owner, scores)
-        means = sums / np.bincount(owner, minlength=len(rows_of))[:, None]
+        means = sums / np.bincount(owner, minlength=len(asked))[:, None]
         return np.asarray(means[: len(texts)], dtype=np.float32)
 
-    def _scores(self, rows: list[list[int]], order: list[int]) -> NDArray[np.float32]:
+    def _scores(self, rows: list[Row], texts: list[str], order: list[int], embed: Embed | None) -> NDArray[np.float32]:
         """Scores ``[R, C]`` in the order of ``rows``; ``order`` sorts them by length."""
         import numpy as np
-        import torch
 
         device = next(self.network.parameters()).device
         found: list[Any] = [None] * len(rows)
         start = 0
         while start < len(order):
-            width = len(rows[order[start]])
+            width = len(rows[order[start]].ids)
             stop = start + 1
-            while stop < min(len(order), start + self.batch_rows) and len(rows[order[stop]]) == width:
+            while stop < min(len(order), start + self.batch_rows) and len(rows[order[stop]].ids) == width:
                 stop += 1
-            ids = torch.tensor([rows[index] for index in order[start:stop]], device=device)
-            scores = self.network(ids, torch.ones_like(ids)).float().cpu().numpy()
-            for index, row in zip(order[start:stop], scores, strict=True):
+            chosen = order[start:stop]
+            batch = pad([rows[index] for index in chosen], self.network.pad_id).to(device)
+            given = () if embed is None else (embed(batch, [texts[index] for index in chosen]),)
+            scores = self.network(batch, *given).float().cpu().numpy()
+            for index, row in zip(chosen, scores, strict=True):
                 found[index] = row
             start = stop
         return np.stack(found)

@@ -1,53 +1,50 @@
-"""A defense by name: ``head``, ``head+objective``, or one complete defense; and its fitting, once per identity."""
+"""A defense put together from its parts: what goes with what, its options, and why it may not be applicable."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import (
+    THROUGH_HEAD,
     Capability,
-    Classifier,
     CompleteDefense,
     DefensePart,
-    Example,
-    FitContext,
     Head,
-    MaskedLanguageModel,
     Objective,
     Options,
-    Task,
+    Uses,
+    Wrapper,
 )
-from benchmark.errors import AssetCorrupt, BadOptions
-from benchmark.identity import derive_seed
-from benchmark.options import parse, resolve
+from benchmark.errors import BadOptions
+from benchmark.names import PartName, split_name
+from benchmark.options import parse
 
 if TYPE_CHECKING:
     from benchmark.registry import Registry
-    from benchmark.suite import Training
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A defense put together: either ``head`` and ``objective``, or ``complete``.
+    """A defense put together: either ``head``, ``objective`` and ``wrappers`` (innermost first), or ``complete``.
 
-    ``name`` is canonical: head first, the default objective left out.
+    ``name`` is canonical: head, objective (the default one left out), wrappers, each with the options of its brackets,
+    which are in ``inline`` by part.
     """
 
     name: str
     head: Head | None = None
     objective: Objective | None = None
+    wrappers: tuple[Wrapper, ...] = ()
     complete: CompleteDefense | None = None
+    inline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def items(self) -> tuple[DefensePart, ...]:
-        """The parts in order: head and objective (the default one too), or the complete defense."""
-        return tuple(part for part in (self.head, self.objective, self.complete) if part is not None)
+        """The parts in order: head, objective (the default one too) and wrappers, or the complete defense."""
+        found = (self.head, self.objective, *self.wrappers, self.complete)
+        return tuple(part for part in found if part is not None)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -56,166 +53,119 @@ class Composition:
 
     @property
     def offers(self) -> frozenset[Capability]:
-        """What an attack may ask of the fitted defense."""
+        """What an attack may ask of the fitted defense: nothing but answers once a wrapper is around it."""
         owner = self.head or self.complete
-        return owner.offers if owner else frozenset()
+        return owner.offers if owner and not self.wrappers else frozenset()
 
 
 def parse_name(name: str, registry: Registry) -> Composition:
-    """``mvp``, ``mvp+pgd`` or the name of a complete defense; order is free.
+    """``mvp``, ``mvp+pgd``, ``mlp+freelb+ranmask``, ``mvp[templates=2]`` or a complete defense; order is free.
 
     Raises UnknownName for a part that is not registered and BadOptions for parts that do not go together.
     """
-    given = [part.strip() for part in name.split("+")]
-    if not all(given):
-        raise BadOptions(f"the defense name '{name}' has an empty part", "Write head, or head+objective")
-    items = [registry.get("defense", part).item for part in given]
+    given = split_name(name)
+    items = [registry.get("defense", part.name).item for part in given]
+    _refuse_repeats(name, given)
     complete = [item for item in items if isinstance(item, CompleteDefense)]
-    heads = [item for item in items if isinstance(item, Head)]
-    objectives = [item for item in items if isinstance(item, Objective)]
+    inline = {part.name: part.options for part in given if part.options}
     if complete:
         if len(items) > 1:
             raise BadOptions(
                 f"'{complete[0].name}' in '{name}' is a complete defense and cannot be combined",
                 f"Use '{complete[0].name}' alone",
             )
-        return Composition(complete[0].name, complete=complete[0])
+        return Composition(str(given[0]), complete=complete[0], inline=inline)
+    heads = [item for item in items if isinstance(item, Head)]
+    objectives = [item for item in items if isinstance(item, Objective)]
+    wrappers = sorted((item for item in items if isinstance(item, Wrapper)), key=lambda wrapper: wrapper.stage)
     for kind, found in (("head", heads), ("objective", objectives)):
         if len(found) > 1:
             listed = ", ".join(item.name for item in found)
             raise BadOptions(f"the defense '{name}' has {len(found)} {kind}s ({listed})", f"Keep one {kind}")
     if not heads:
-        known = [r.name for r in registry.items("defense") if isinstance(r.item, Head)]
+        other = objectives[0] if objectives else wrappers[0]
+        kind = "an objective" if objectives else "a wrapper"
+        known = [f"{r.name}+{other.name}" for r in registry.items("defense") if isinstance(r.item, Head)]
         raise BadOptions(
-            f"the defense '{name}' has no head, '{objectives[0].name}' is an objective",
-            f"Put a head before it: {', '.join(f'{head}+{objectives[0].name}' for head in known) or 'none registered'}",
+            f"the defense '{name}' has no head, '{other.name}' is {kind}",
+            f"Put a head before it: {', '.join(known) or 'none registered'}",
         )
     default = registry.default_objective().item
     objective = objectives[0] if objectives else default
-    canonical = heads[0].name if objective.name == default.name else f"{heads[0].name}+{objective.name}"
-    return Composition(canonical, heads[0], objective)
+    written = {part.name: str(part) for part in given}
+    order = [heads[0].name, objective.name, *(wrapper.name for wrapper in wrappers)]
+    shown = [part for part in order if part != default.name or default.name in inline]
+    canonical = "+".join(written[part] for part in shown)
+    return Composition(canonical, heads[0], objective, tuple(wrappers), inline=inline)
+
+
+def _refuse_repeats(name: str, given: Sequence[PartName]) -> None:
+    seen: set[str] = set()
+    for part in given:
+        if part.name in seen:
+            raise BadOptions(f"the defense '{name}' has '{part.name}' twice", "Name every part once")
+        seen.add(part.name)
+
+
+def parsed_options(composition: Composition, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Options]:
+    """The options object of every part: defaults, over them ``options`` (by part), over them the name's brackets.
+
+    Keys of ``options`` for other items (attacks, other defenses) are left alone. Raises BadOptions.
+    """
+    return {
+        part.name: parse(
+            part.options,
+            {**options.get(part.name, {}), **composition.inline.get(part.name, {})},
+            f"defense '{part.name}'",
+        )
+        for part in composition.items
+    }
 
 
 def resolved_options(composition: Composition, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """All options of every part, defaults filled in, as JSON values; keys of ``options`` are names of parts.
+    """:func:`parsed_options` as plain JSON values."""
+    return {name: value.model_dump(mode="json") for name, value in parsed_options(composition, options).items()}
 
-    Keys for other items (attacks, other defenses) are left alone. Raises BadOptions naming option and near names.
-    """
-    return {
-        part.name: resolve(part.options, options.get(part.name, {}), f"defense '{part.name}'")
-        for part in composition.items
-    }
+
+def uses(composition: Composition, options: Mapping[str, Options]) -> Uses:
+    """All registered models and attacks that the parts name in their options, each once."""
+    found = [part.uses(options[part.name]) for part in composition.items]
+    return Uses(
+        tuple(dict.fromkeys(name for use in found for name in use.models)),
+        tuple(dict.fromkeys(name for use in found for name in use.attacks)),
+    )
+
+
+def is_randomised(composition: Composition, options: Mapping[str, Options]) -> bool:
+    """Whether predictions are drawn."""
+    return any(wrapper.randomised(options[wrapper.name]) for wrapper in composition.wrappers)
 
 
 def not_applicable_reason(composition: Composition, offers: frozenset[Capability]) -> str | None:
-    """Why the parts cannot work on a model with ``offers``, or None (an objective has the head's offers too)."""
+    """Why the parts cannot work together on a model with ``offers``, or None."""
+    through = composition.head.offers if composition.head else frozenset()
     for part in composition.items:
-        offered = offers | composition.offers if part is composition.objective else offers
+        inside = isinstance(part, Head | CompleteDefense)
+        offered = offers if inside else (offers | through) - (THROUGH_HEAD - (offers & through))
         lacking = sorted(part.needs - offered)
         if lacking:
-            giver = (
-                "neither the model nor the head offers" if part is composition.objective else "the model does not offer"
-            )
-            return f"'{part.name}' needs {', '.join(lacking)}, which {giver}"
+            return f"'{part.name}' needs {', '.join(lacking)}, which {_who(lacking, inside, offers, through)}"
+    return _conflict(composition)
+
+
+def _who(lacking: Sequence[str], inside: bool, offers: frozenset[str], through: frozenset[str]) -> str:
+    if inside or all(name in through for name in lacking):
+        return "the model does not offer"
+    if all(name in offers for name in lacking):
+        return "the head does not offer"
+    return "neither the model nor the head offers"
+
+
+def _conflict(composition: Composition) -> str | None:
+    owner: dict[str, str] = {}
+    for part in composition.items:
+        for changed in sorted(part.changes) if isinstance(part, Objective | Wrapper) else ():
+            if changed in owner:
+                return f"'{owner[changed]}' and '{part.name}' both change the {changed} in training"
+            owner[changed] = part.name
     return None
-
-
-def fit_or_load(
-    composition: Composition,
-    options: Mapping[str, Mapping[str, Any]],
-    base: MaskedLanguageModel,
-    task: Task,
-    train: Sequence[Example],
-    validation: Sequence[Example],
-    training: Training,
-    seed: int,
-    folder: Path,
-    progress: Progress = lambda share, text: None,
-) -> tuple[Classifier, dict[str, Any]]:
-    """The fitted defense and its log. ``folder`` belongs to one identity: what lies there valid is loaded, else the
-    defense is fitted and saved there. ``base`` is used up: its weights become the defense's.
-
-    The log has ``loaded`` (whether a checkpoint was used), ``training`` (cost of the fit, also when loaded),
-    ``parameters`` (number, or None) and ``discarded`` (why a checkpoint was thrown away, or None). Raises BadOptions,
-    NotApplicable (from the head) and StoreError.
-    """
-    values: dict[str, Options] = {
-        part.name: parse(part.options, options.get(part.name, {}), f"defense '{part.name}'")
-        for part in composition.items
-    }
-    discarded: str | None = None
-    meta: dict[str, Any] | None = None
-    if folder.exists():
-        from benchmark.fit.checkpoint import read_meta
-
-        try:
-            meta = read_meta(folder)
-        except AssetCorrupt as problem:
-            discarded = problem.message
-            progress(0.0, f"{problem.message}: fitting again")
-            shutil.rmtree(folder)
-    context = FitContext(base, task, train, validation, seed, progress)
-    if composition.complete is not None:
-        classifier, log = _complete(composition.complete, values, context, folder, meta)
-    else:
-        classifier, log = _composed(composition, values, context, training, folder, meta)
-    return classifier, {**log, "loaded": meta is not None, "discarded": discarded}
-
-
-def _composed(
-    composition: Composition,
-    values: Mapping[str, Options],
-    context: FitContext,
-    training: Training,
-    folder: Path,
-    meta: dict[str, Any] | None,
-) -> tuple[Classifier, dict[str, Any]]:
-    import torch
-
-    from benchmark.fit import checkpoint, loop
-    from benchmark.fit.classifier import NetworkClassifier
-
-    head, objective = composition.head, composition.objective
-    assert head is not None
-    assert objective is not None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed("head", context.seed))
-        network = head.build(context.base, context.task, values[head.name])
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
-    if meta is not None:
-        log = checkpoint.load_network(network, folder)["log"]
-    else:
-        result = loop.train(
-            network,
-            objective.backward,
-            values[objective.name],
-            context.train,
-            context.validation,
-            training,
-            context.seed,
-            context.progress,
-        )
-        log = {"training": asdict(result), "parameters": sum(p.numel() for p in network.parameters())}
-        checkpoint.save_network(network, folder, {"defense": composition.name, "log": log})
-    network.eval()
-    return NetworkClassifier(network), log
-
-
-def _complete(
-    item: CompleteDefense,
-    values: Mapping[str, Options],
-    context: FitContext,
-    folder: Path,
-    meta: dict[str, Any] | None,
-) -> tuple[Classifier, dict[str, Any]]:
-    import time
-
-    from benchmark.fit import checkpoint
-
-    if meta is not None:
-        return item.load(folder, context.base, context.task, values[item.name]), meta["log"]
-    began = time.monotonic()
-    classifier = item.fit(context, values[item.name])
-    log: dict[str, Any] = {"training": {"seconds": time.monotonic() - began}, "parameters": None}
-    checkpoint.write_folder(folder, {"defense": item.name, "log": log}, lambda content: item.save(classifier, content))
-    return classifier, log

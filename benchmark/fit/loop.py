@@ -1,7 +1,7 @@
 """The training loop that every composed defense shares: AdamW, linear warm-up and decay, clean model selection.
 
-All randomness comes from the seed; the caller's torch stream is left as it was. Arithmetic is fp32 on every device:
-half precision is faster on some machines only, and a result must not depend on which.
+All randomness comes from the seed; the caller's torch stream is left as it was. Weights, optimiser and predictions are
+fp32; with ``training.precision`` "bf16" the forward and backward passes of training run under autocast.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmark.api import Example, TrainingBatch
+from benchmark.api import Example, FitContext, ObjectiveContext, ObjectiveRun, TrainingBatch
 from benchmark.errors import BenchError
 from benchmark.fit.batching import batches, steps_per_epoch
 from benchmark.fit.classifier import NetworkClassifier
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from benchmark.suite import Training
 
 Progress = Callable[[float, str], None]
-Backward = Callable[[Any, TrainingBatch, Any, Any], float]
+Begin = Callable[[ObjectiveContext], ObjectiveRun]
+Edit = Callable[[str, random.Random], str]
 
 
 @dataclass(frozen=True)
@@ -59,57 +61,58 @@ class TrainingLog:
     threads: int
 
 
-def train(
-    network: Any,
-    objective_backward: Backward,
-    objective_options: Any,
-    train: Sequence[Example],
-    validation: Sequence[Example],
-    training: Training,
-    seed: int,
-    progress: Progress = lambda share, text: None,
-) -> TrainingLog:
+def train(network: Any, begin: Begin, context: FitContext, training: Training, edit: Edit | None = None) -> TrainingLog:
     """Fine-tune ``network`` in place and leave it, in eval mode, with the weights of the best evaluation.
 
-    The best is the highest clean validation accuracy, the earliest of equals; without validation rows the last weights
-    stay. With ``training.epochs`` 0 no weight is touched. The same seed gives the same weights, bit for bit, as long
-    as torch computes with the same number of threads. Raises BenchError without training rows or when the loss is not
-    finite.
+    ``begin`` starts the objective; ``edit`` changes each training text, drawn anew in every epoch. The best is the
+    highest clean validation accuracy, the earliest of equals; without validation rows the last weights stay. With
+    ``training.epochs`` 0 no weight is touched. The same seed gives the same weights, bit for bit, as long as torch
+    computes with the same number of threads. Raises BenchError without training rows, without rows of a class, or when
+    the loss is not finite.
     """
     import torch
 
-    if training.epochs and not train:
-        raise BenchError("there are no training rows", "Check train_rows of the suite, or the dataset's training part")
+    if training.epochs:
+        require_classes(context)
     on_gpu = next(network.parameters()).is_cuda
-    with torch.random.fork_rng(devices=None if on_gpu else []):
-        torch.manual_seed(derive_seed("dropout", seed))
-        return _Run(network, objective_backward, objective_options, train, validation, training, seed, progress).run()
+    with torch.random.fork_rng(devices=None if on_gpu else []), autocast(network, training.precision):
+        torch.manual_seed(derive_seed("dropout", context.seed))
+        return _Run(network, begin, context, training, edit).run()
+
+
+def require_classes(context: FitContext) -> None:
+    """Raise BenchError when there are no training rows, or none of some class."""
+    if not context.train:
+        raise BenchError("there are no training rows", "Check train_rows of the suite, or the dataset's training part")
+    present = {example.label for example in context.train}
+    lacking = [name for number, name in enumerate(context.task.label_names) if number not in present]
+    if lacking:
+        raise BenchError(
+            f"dataset '{context.task.dataset}' has no training row of class '{lacking[0]}'"
+            + (f" (nor of {', '.join(lacking[1:])})" if lacking[1:] else ""),
+            "Raise train_rows of the dataset in the suite, or remove the class",
+        )
 
 
 class _Run:
     """The state of one training."""
 
-    def __init__(
-        self,
-        network: Any,
-        backward: Backward,
-        options: Any,
-        examples: Sequence[Example],
-        validation: Sequence[Example],
-        training: Training,
-        seed: int,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, network: Any, begin: Begin, context: FitContext, training: Training, edit: Edit | None) -> None:
         import torch
 
-        self.network, self.backward, self.options = network, backward, options
-        self.examples, self.validation, self.training, self.progress = examples, validation, training, progress
+        self.network, self.context, self.training, self.edit = network, context, training, edit
+        seed = context.seed
         self.rng = random.Random(derive_seed("order", seed))
+        self.edit_rng = random.Random(derive_seed("edit", seed))
         self.device = next(network.parameters()).device
-        self.generator = torch.Generator(self.device).manual_seed(derive_seed("objective", seed))
-        self.per_epoch = steps_per_epoch(len(examples), training.batch_size) if training.epochs else 0
-        self.total = self.per_epoch * training.epochs
-        self.optimizer = make_optimizer(network, training)
+        generator = torch.Generator(self.device).manual_seed(derive_seed("objective", seed))
+        self.per_epoch = steps_per_epoch(len(context.train), training.batch_size) if training.epochs else 0
+        self.objective = begin(
+            ObjectiveContext(
+                network, context, generator, training.epochs, self.per_epoch, lambda: NetworkClassifier(network)
+            )
+        )
+        self.optimizer = make_optimizer([network.parameters(), self.objective.parameters()], training)
         self.step, self.tokens = 0, 0
         self.losses: list[float] = []
         self.history: list[Evaluation] = []
@@ -118,20 +121,21 @@ class _Run:
 
     def run(self) -> TrainingLog:
         began = time.monotonic()
-        stops = evaluation_steps(self.per_epoch, self.training.evaluations_per_epoch)
+        epochs = self.training.epochs
         stopped = False
-        if not self.total:
+        if not epochs:
             self._evaluate(keep=False)
-        for epoch in range(self.training.epochs):
+        for epoch in range(epochs):
             self.network.train()
-            texts = [self.network.rows(example.text, self.rng) for example in self.examples]
-            labels = [example.label for example in self.examples]
-            epoch_batches = batches(texts, labels, self.training.batch_size, self.network.pad_id, self.rng)
-            for number, batch in enumerate(epoch_batches, 1):
-                self._update(batch)
-                self.progress(self.step / self.total, f"epoch {epoch + 1}/{self.training.epochs}")
+            examples = list(self.objective.examples(epoch, self.context.train))
+            self.network.train()
+            made = list(self._batches(examples))
+            stops = evaluation_steps(len(made), self.training.evaluations_per_epoch)
+            for number, batch in enumerate(made, 1):
+                self._update(batch, (epoch + (number - 0.5) / len(made)) / epochs)
+                self.context.progress((epoch + number / len(made)) / epochs, f"epoch {epoch + 1}/{epochs}")
                 if number in stops and self._evaluate(keep=True):
-                    stopped = self.step < self.total
+                    stopped = epoch + 1 < epochs or number < len(made)
                     break
             if stopped:
                 break
@@ -141,31 +145,44 @@ class _Run:
         self.network.zero_grad(set_to_none=True)
         return self._log(time.monotonic() - began, stopped)
 
-    def _update(self, batch: TrainingBatch) -> None:
+    def _batches(self, examples: Sequence[Example]) -> Iterator[TrainingBatch]:
+        if self.edit is not None:
+            examples = [replace(example, text=self.edit(example.text, self.edit_rng)) for example in examples]
+        rows = [self.network.rows(example.text, self.rng) for example in examples]
+        return batches(rows, examples, self.training.batch_size, self.network.pad_id, self.rng)
+
+    def _update(self, batch: TrainingBatch, done: float) -> None:
+        """One step; ``done`` in (0, 1) is the share of the training behind at its middle."""
         import torch
 
         for group in self.optimizer.param_groups:
-            group["lr"] = self.training.learning_rate * rate(self.step, self.total, self.training.warmup)
+            group["lr"] = self.training.learning_rate * rate(done, self.training.warmup)
         self.optimizer.zero_grad(set_to_none=True)
-        on_device = TrainingBatch(*(tensor.to(self.device) for tensor in batch))
-        loss = self.backward(self.network, on_device, self.options, self.generator)
+        loss = self.objective.backward(batch.to(self.device))
         if not math.isfinite(loss):
             raise BenchError(
-                f"the training loss is {loss} at step {self.step + 1} of {self.total}",
-                "Lower training.learning_rate, or check the objective's options",
+                f"the training loss is {loss} at step {self.step + 1}",
+                "Lower training.learning_rate, or check the options of the objective",
             )
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.training.clip)
+        if not math.isfinite(float(norm)):
+            raise BenchError(
+                f"the gradient is not finite at step {self.step + 1} (the loss is {loss:.4g})",
+                "Lower training.learning_rate, or check the options of the objective",
+            )
         self.optimizer.step()
         self.step += 1
-        self.tokens += int(batch.attention.sum())
+        self.tokens += int(batch.rows.attention.sum())
         self.losses.append(loss)
 
     def _evaluate(self, keep: bool) -> bool:
         """Measure, remember the best weights, and say whether patience has run out."""
-        if not self.validation:
+        validation = self.context.validation
+        if not validation:
             return False
-        right = NetworkClassifier(self.network).logits([e.text for e in self.validation]).argmax(axis=-1)
-        accuracy = sum(int(p) == e.label for p, e in zip(right, self.validation, strict=True)) / len(self.validation)
+        right = NetworkClassifier(self.network).logits([e.text for e in validation]).argmax(axis=-1)
+        accuracy = sum(int(p) == e.label for p, e in zip(right, validation, strict=True)) / len(validation)
         loss = sum(self.losses) / len(self.losses) if self.losses else None
         self.losses = []
         self.history.append(Evaluation(self.step, accuracy, loss))
@@ -192,30 +209,59 @@ class _Run:
             tokens=self.tokens,
             seconds=seconds,
             peak_memory_bytes=peak_memory(),
-            precision="fp32",
+            precision=self.training.precision,
             device=self.device.type,
             threads=torch.get_num_threads(),
         )
 
 
-def make_optimizer(network: Any, training: Training) -> torch.optim.AdamW:
+def make_optimizer(parameters: Iterable[Iterable[torch.nn.Parameter]], training: Training) -> torch.optim.AdamW:
     """AdamW (betas 0.9 / 0.999, eps 1e-8) without weight decay on vectors: biases and LayerNorm weights."""
     import torch
 
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    chosen = [p for several in parameters for p in several if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in chosen if p.ndim >= 2], "weight_decay": training.weight_decay},
+        {"params": [p for p in chosen if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.learning_rate, fused=True)
 
 
-def rate(step: int, total: int, warmup: float) -> float:
-    """Share of the peak learning rate at ``step`` (from 0): linear up over the warm-up, then linear down to zero."""
-    rising = int(warmup * total)
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return (total - step) / (total - rising)
+def rate(done: float, warmup: float) -> float:
+    """Share of the peak learning rate with ``done`` in (0, 1) of the training behind: linear up, then down to zero."""
+    return done / warmup if done < warmup else (1 - done) / (1 - warmup)
+
+
+@contextmanager
+def autocast(network: Any, precision: str) -> Iterator[None]:
+    """Let the network's own methods compute in ``precision`` while the context lasts; their results are fp32.
+
+    Only the network is cast: losses, perturbations and regularisers of an objective stay in fp32.
+    """
+    import torch
+
+    if precision == "fp32":
+        yield
+        return
+    device = next(network.parameters()).device.type
+
+    def cast(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not network.training:
+                return method(*args, **kwargs)
+            with torch.autocast(device, torch.bfloat16):
+                return method(*args, **kwargs).float()
+
+        return call
+
+    names = [name for name in ("forward", "states", "layers", "scores") if hasattr(network, name)]
+    for name in names:
+        setattr(network, name, cast(getattr(network, name)))
+    try:
+        yield
+    finally:
+        for name in names:
+            delattr(network, name)
 
 
 def evaluation_steps(per_epoch: int, evaluations: int) -> frozenset[int]:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, Protocol
 
 from benchmark.errors import BadRecord, BenchError
+from benchmark.names import split_name
 from benchmark.records import CellFile, CleanRecord, ExampleRecord
 from benchmark.suite import Suite
 
@@ -156,8 +157,11 @@ def differences(suite: Suite, cell: CellFile) -> list[str]:
     if isinstance(data, Mapping):
         rows = [name for name in ("train_rows", "validation_rows") if _differs(data, name, getattr(use, name))]
         found += [f"it was measured under another {name} than the suite's" for name in rows]
+    inline = {part.name: part.options for part in split_name(cell.defense)}
     for name, part in items_of(cell):
-        given, used = suite.options.get(name.partition(":")[2], {}), part.get("options")
+        kind, _, item = name.partition(":")
+        given, used = suite.options.get(item, {}), part.get("options")
+        given = {**given, **inline.get(item, {})} if kind == "defense" else given
         if isinstance(used, Mapping) and any(used.get(key) != value for key, value in given.items()):
             found.append(f"{name} ran with other options than the suite's")
     return found

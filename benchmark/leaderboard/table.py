@@ -111,6 +111,8 @@ def _row(suite: Suite, evidence: Evidence, cells: Sequence[CellFile]) -> Row:
         reasons += _holes(name, records.get(name), sample)
     if not suite.attacks:
         reasons.append("the suite has no attack")
+    if _defense(first).get("randomised"):
+        reasons.append("its predictions are drawn at random, which needs a track of its own")
     provenance = _provenance(cells)
     forwards = provenance.get("forwards_per_prediction")
     attacks = {n: _result(by_attack[n].attack_display or n, found) for n, found in records.items() if found}
@@ -132,6 +134,13 @@ def _row(suite: Suite, evidence: Evidence, cells: Sequence[CellFile]) -> Row:
         plugins=dict(sorted(provenance.get("plugins", {}).items())),
         badges=_badges(suite, forwards, attacks),
     )
+
+
+def _defense(cell: CellFile) -> dict[str, Any]:
+    """What the cell's identity says of the defense."""
+    victim = cell.spec.get("victim", {})
+    found = victim.get("defense", {}) if isinstance(victim, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _result(display: str, records: Sequence[EvidenceRecord]) -> AttackResult:

@@ -11,7 +11,8 @@ from benchmark.api import DefensePart
 @hookimpl
 def register_defenses(register: Callable[[DefensePart], None]) -> None:
     """Register the heads and the objective."""
-    from benchmark_plugins.defenses import clean, mlp, mvp
+    from benchmark_plugins.defenses.heads import mlp, mvp
+    from benchmark_plugins.defenses.objectives import clean
 
     for item in (clean.CLEAN, mlp.MLP, mvp.MVP):
         register(item)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.api import NoOptions, Task
+from benchmark.api import Example, NoOptions, Row, RowBatch, Task
 from benchmark.fit.batching import CHUNK, batches, bucketed, pad, steps_per_epoch
 from benchmark.fit.classifier import NetworkClassifier
-from benchmark_plugins.defenses import mlp, mvp
+from benchmark_plugins.defenses.heads import mlp, mvp
 from benchmark_plugins.models import tiny_random
 
 TASK = Task("toy", ("negative", "positive"), 32)
@@ -50,16 +50,16 @@ class Recorder:
     def train(self, mode: bool) -> None:
         self.training = mode
 
-    def rows(self, text: str, rng: random.Random | None = None) -> list[list[int]]:
-        return [[1] * (len(text) + 1), [1] * (len(text) + 3)]
+    def rows(self, text: str, rng: random.Random | None = None) -> list[Row]:
+        return [Row([1] * (len(text) + 1)), Row([1] * (len(text) + 3))]
 
-    def __call__(self, ids: Any, attention: Any) -> Any:
+    def __call__(self, rows: RowBatch, embeddings: Any = None) -> Any:
         import torch
 
         assert not self.training
         assert torch.is_inference_mode_enabled()
-        self.shapes.append(tuple(ids.shape))
-        length = attention.sum(1).float()
+        self.shapes.append(tuple(rows.ids.shape))
+        length = rows.attention.sum(1).float() if embeddings is None else embeddings[:, 0]
         return torch.stack([length, -length], dim=1)
 
 
@@ -122,11 +122,40 @@ def test_every_index_is_batched_once_and_batches_hold_like_lengths(lengths: list
 
 def test_batches_pad_to_their_longest_row_and_name_the_owner() -> None:
     texts = [[[5, 6], [7]], [[8, 9, 10], [11]]]
-    (batch,) = batches(texts, [0, 1], 2, 99, random.Random(0))
-    rows = [row[: int(a.sum())] for row, a in zip(batch.ids.tolist(), batch.attention, strict=True)]
-    assert batch.ids.shape == (4, 3)
+    examples = [Example("a", "first", 0), Example("b", "second", 1)]
+    rows_of = [[Row(ids) for ids in rows] for rows in texts]
+    (batch,) = batches(rows_of, examples, 2, 99, random.Random(0))
+    assert [("first", "second")[label] for label in batch.labels.tolist()] == list(batch.texts)
+    ids, attention = batch.rows.ids, batch.rows.attention
+    rows = [row[: int(a.sum())] for row, a in zip(ids.tolist(), attention, strict=True)]
+    assert ids.shape == (4, 3)
     for row, owner in zip(rows, batch.owner.tolist(), strict=True):
         assert row in texts[batch.labels.tolist()[owner]]
-    assert (batch.ids[batch.attention == 0] == 99).all()
-    ids, attention = pad([[1], [2, 3]], 0)
-    assert (ids.tolist(), attention.tolist()) == ([[1, 0], [2, 3]], [[1, 0], [1, 1]])
+    assert (ids[attention == 0] == 99).all()
+
+
+def test_padding_is_no_text_and_a_row_without_an_index_is_all_text() -> None:
+    made = pad([Row([1]), Row([2, 3, 4], text=[-1, 0, -1], slot=2, segments=[0, 1, 1])], 0)
+    assert {name: tensor.tolist() for name, tensor in made._asdict().items()} == {
+        "ids": [[1, 0, 0], [2, 3, 4]],
+        "attention": [[1, 0, 0], [1, 1, 1]],
+        "text": [[0, -1, -1], [-1, 0, -1]],
+        "slot": [0, 2],
+        "segments": [[0, 0, 0], [0, 1, 1]],
+    }
+    chosen = made.select(made.slot.new_tensor([1]))
+    assert (chosen.ids.tolist(), chosen.slot.tolist()) == ([[2, 3, 4]], [2])
+
+
+def test_logits_with_other_embeddings_name_the_text_of_each_row() -> None:
+    import torch
+
+    asked: list[tuple[list[str], tuple[int, ...]]] = []
+
+    def embed(rows: RowBatch, texts: Any) -> Any:
+        asked.append((list(texts), tuple(rows.ids.shape)))
+        return torch.tensor([[float(len(text)), 0.0] for text in texts])
+
+    found = NetworkClassifier(Recorder()).logits_with(["aaaa", "aa"], embed)
+    assert found.tolist() == [[4, -4], [2, -2]]
+    assert asked == [(["aa"], (1, 3)), (["aaaa", "aa"], (2, 5)), (["aaaa"], (1, 7))]

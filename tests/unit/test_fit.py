@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fitting import TASK, begin, fit_context, simple, toy, train_on
 
-from benchmark.api import Example, Head, NoOptions, Task, TrainingBatch
+from benchmark.api import Example, Head, NoOptions, RowBatch, TrainingBatch
 from benchmark.errors import AssetCorrupt, BenchError, StoreError
 from benchmark.fit.checkpoint import SIDECAR, WEIGHTS, load_network, save_network
 from benchmark.fit.classifier import NetworkClassifier
-from benchmark.fit.compose import fit_or_load, parse_name
-from benchmark.fit.loop import evaluation_steps, make_optimizer, rate, train
+from benchmark.fit.compose import parse_name
+from benchmark.fit.loop import evaluation_steps, make_optimizer, rate
+from benchmark.fit.victim import fit_or_load
 from benchmark.registry import Plugin, Registered, Registry
 from benchmark.suite import Training
 from benchmark_plugins import defenses
-from benchmark_plugins.defenses import clean, mlp, mvp
+from benchmark_plugins.defenses.heads import mlp, mvp
+from benchmark_plugins.defenses.objectives import clean
 from benchmark_plugins.models import tiny_random
 
-TASK = Task("toy", ("negative", "positive"), 24)
 FAST = Training(epochs=6, learning_rate=3e-3, batch_size=8, evaluations_per_epoch=1)
 
 
@@ -34,18 +35,6 @@ def one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def toy(number: int, seed: int) -> list[Example]:
-    """Texts whose label is which of two words they hold, among noise."""
-    rng = random.Random(seed)
-    noise = ("the", "a", "film", "plot", "movie", "story", "with", "and", "about", "some")
-    made = []
-    for index in range(number):
-        words = [rng.choice(noise) for _ in range(rng.randint(3, 8))]
-        words[rng.randrange(len(words))] = ("ugly", "sweet")[index % 2]
-        made.append(Example(f"{seed}-{index}", " ".join(words), index % 2))
-    return made
 
 
 def build(head: Head, seed: int = 0) -> Any:
@@ -67,7 +56,7 @@ def same(left: dict[str, Any], right: dict[str, Any]) -> bool:
 
 
 def fit(network: Any, training: Training = FAST, seed: int = 1, backward: Any = clean.backward, rows: int = 96) -> Any:
-    return train(network, backward, NoOptions(), toy(rows, 1), toy(40, 2), training, seed)
+    return train_on(network, simple(backward), toy(rows, 1), toy(40, 2), training, seed)
 
 
 @pytest.mark.parametrize("head", [mlp.MLP, mvp.MVP], ids=lambda head: head.name)
@@ -142,7 +131,7 @@ def scripted(winners: list[int], patience: int) -> tuple[Any, Any]:
     network = build(mlp.MLP)
     validation = [Example(str(i), "a film", int(i < 3)) for i in range(4)]  # class 1 is right on 3 of 4
     training = Training(epochs=len(winners), batch_size=8, evaluations_per_epoch=1, patience=patience)
-    log = train(network, Scripted(winners), NoOptions(), toy(8, 1), validation, training, 0)
+    log = train_on(network, simple(Scripted(winners)), toy(8, 1), validation, training, 0)
     return network, log
 
 
@@ -164,20 +153,112 @@ def test_patience_that_runs_out_at_the_very_end_is_no_early_stop() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step() -> None:
-    with pytest.raises(BenchError, match="nan at step 1 of"):
+    with pytest.raises(BenchError, match="nan at step 1"):
         fit(build(mlp.MLP), backward=lambda *_: float("nan"))
 
 
 def test_no_training_rows_is_an_error() -> None:
     with pytest.raises(BenchError, match="no training rows"):
-        train(build(mlp.MLP), clean.backward, NoOptions(), [], toy(4, 1), FAST, 0)
+        train_on(build(mlp.MLP), begin(clean.CLEAN), [], toy(4, 1), FAST, 0)
+
+
+def test_a_class_without_training_rows_is_named() -> None:
+    rows = [example for example in toy(8, 1) if example.label == 0]
+    with pytest.raises(BenchError, match=r"'toy' has no training row of class 'positive'.*train_rows"):
+        train_on(build(mlp.MLP), begin(clean.CLEAN), rows, toy(4, 1), FAST, 0)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched() -> None:
+    network = build(mlp.MLP)
+    before = weights(network)
+
+    def backward(network: Any, batch: Any, options: Any, generator: Any) -> float:
+        (network.out.bias.sum() * float("inf")).backward()
+        return 1.0
+
+    with pytest.raises(BenchError, match="gradient is not finite at step 1"):
+        fit(network, backward=backward)
+    assert same(before, weights(network))
+
+
+def test_an_objective_may_bring_parameters_and_change_the_examples_of_an_epoch() -> None:
+    import torch
+
+    from benchmark.api import ObjectiveRun
+
+    seen: list[tuple[int, int]] = []
+
+    class Growing(ObjectiveRun):
+        def __init__(self, context: Any) -> None:
+            self.context, self.own, self.epoch = context, torch.nn.Parameter(torch.ones(2)), 0
+
+        def parameters(self) -> Any:
+            return [self.own]
+
+        def examples(self, epoch: int, train: Any) -> Any:
+            assert self.context.classifier().logits(["a film"]).shape == (1, 2)
+            self.epoch = epoch
+            return [*train, *toy(8 * epoch, 9)]
+
+        def backward(self, batch: TrainingBatch) -> float:
+            assert self.context.network.training
+            assert len(batch.texts) == len(batch.labels)
+            seen.append((self.epoch, len(batch.labels)))
+            loss = (self.own**2).sum()
+            loss.backward()
+            return float(loss)
+
+    made: list[Growing] = []
+
+    def start_run(context: Any) -> Growing:
+        assert (context.epochs, context.steps_per_epoch) == (2, 2)
+        made.append(Growing(context))
+        return made[0]
+
+    training = Training(epochs=2, batch_size=8, learning_rate=0.1, warmup=0.0)
+    log = train_on(build(mlp.MLP), start_run, toy(16, 1), [], training, 0)
+    assert [sum(n for e, n in seen if e == epoch) for epoch in (0, 1)] == [16, 24]
+    assert (log.steps, log.epochs) == (5, 2.5)
+    assert made[0].own.max() < 1
+
+
+def test_an_edit_changes_training_texts_and_nothing_else() -> None:
+    from benchmark_plugins.defenses.objectives.clean import CLEAN
+
+    seen: list[str] = []
+
+    def edit(text: str, rng: Any) -> str:
+        seen.append(text)
+        return "an ugly film" if rng.random() < 0.5 else text
+
+    train_on(build(mlp.MLP), begin(CLEAN), toy(16, 1), toy(8, 2), FAST.model_copy(update={"epochs": 2}), 0, edit)
+    assert sorted(seen) == sorted([e.text for e in toy(16, 1)] * 2)
+
+
+def test_bf16_training_computes_in_bf16_and_keeps_weights_and_predictions_in_fp32() -> None:
+    import torch
+
+    network = build(mlp.MLP)
+    kinds: set[Any] = set()
+    hook = network.dense.register_forward_hook(lambda module, given, result: kinds.add((module.training, result.dtype)))
+    training = FAST.model_copy(update={"epochs": 1, "precision": "bf16"})
+    log = fit(network, training)
+    hook.remove()
+    assert kinds == {(True, torch.bfloat16), (False, torch.float32)}
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    assert log.precision == "bf16"
+    assert "forward" not in vars(network)
+    other = build(mlp.MLP)
+    fit(other, FAST.model_copy(update={"epochs": 1}))
+    far = max(float((a - b).abs().max()) for a, b in zip(network.parameters(), other.parameters(), strict=True))
+    assert 0 < far < 0.05
 
 
 def test_without_validation_rows_the_last_weights_stay() -> None:
     network = build(mlp.MLP)
     before = weights(network)
     training = FAST.model_copy(update={"epochs": 1})
-    log = train(network, clean.backward, NoOptions(), toy(16, 1), [], training, 0)
+    log = train_on(network, begin(clean.CLEAN), toy(16, 1), [], training, 0)
     assert log.best_validation_accuracy is None
     assert (log.best_step, log.validation) == (log.steps, ())
     assert not same(before, weights(network))
@@ -190,8 +271,9 @@ def test_the_clean_loss_is_cross_entropy_of_the_mean_over_rows() -> None:
     import torch
 
     scores = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 0.0], [0.0, 2.0]], requires_grad=True)
-    batch = TrainingBatch(None, None, torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1]))  # type: ignore[arg-type]
-    loss = clean.backward(lambda ids, attention: scores, batch, NoOptions(), torch.Generator())
+    rows = RowBatch(*[torch.zeros(4, 1, dtype=torch.long)] * 5)
+    batch = TrainingBatch(rows, torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1]))
+    loss = clean.backward(lambda rows: scores, batch, NoOptions(), torch.Generator())
     first, second = math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1))
     assert loss == pytest.approx((first + second) / 2)
     share = (1 / (1 + math.exp(2))) / 2 / 2  # (1 - p) over 2 texts and 2 rows
@@ -200,10 +282,11 @@ def test_the_clean_loss_is_cross_entropy_of_the_mean_over_rows() -> None:
 
 
 def test_learning_rate_rises_and_falls_linearly() -> None:
-    assert [rate(s, 10, 0.2) for s in range(10)] == pytest.approx(
-        [1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 0.5, 3 / 8, 2 / 8, 1 / 8]
+    middles = [(step + 0.5) / 10 for step in range(10)]
+    assert [rate(done, 0.2) for done in middles] == pytest.approx(
+        [0.25, 0.75, 15 / 16, 13 / 16, 11 / 16, 9 / 16, 7 / 16, 5 / 16, 3 / 16, 1 / 16]
     )
-    assert [rate(s, 4, 0.0) for s in range(4)] == pytest.approx([1, 0.75, 0.5, 0.25])
+    assert [rate(done, 0.0) for done in (0.125, 0.375, 0.625, 0.875)] == pytest.approx([0.875, 0.625, 0.375, 0.125])
 
 
 @pytest.mark.parametrize(("steps", "evaluations", "expected"), [(10, 2, {5, 10}), (7, 3, {3, 5, 7}), (1, 4, {1})])
@@ -213,7 +296,12 @@ def test_evaluations_are_spread_over_an_epoch(steps: int, evaluations: int, expe
 
 def test_biases_and_layer_norms_do_not_decay() -> None:
     network = build(mlp.MLP)
-    free = {id(p) for g in make_optimizer(network, FAST).param_groups if not g["weight_decay"] for p in g["params"]}
+    free = {
+        id(p)
+        for g in make_optimizer([network.parameters()], FAST).param_groups
+        if not g["weight_decay"]
+        for p in g["params"]
+    }
     named = dict(network.named_parameters())
     assert free == {id(p) for name, p in named.items() if name.endswith("bias") or "LayerNorm" in name}
     assert len(free) < len(named)
@@ -285,7 +373,7 @@ def test_a_composed_defense_is_fitted_once_loaded_after_and_refitted_when_damage
         base = tiny_random.load(None)  # type: ignore[arg-type]
         training = FAST.model_copy(update={"epochs": 1})
         options = {"mvp": {"templates": 1}}
-        return fit_or_load(composition, options, base, TASK, toy(16, 1), toy(8, 2), training, 3, folder)
+        return fit_or_load(composition, options, fit_context(toy(16, 1), toy(8, 2), 3, base=base), training, folder)
 
     first, log = run()
     second, again = run()

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"api", "records"}),
     frozenset({"hookspecs", "suite", "options"}),
-    frozenset({"identity"}),
+    frozenset({"identity", "names"}),
     frozenset({"assets", "provenance"}),
     frozenset({"registry"}),
     frozenset({"resources", "data"}),
@@ -41,7 +41,7 @@ A new unit has to be given its place here before this test passes.
 
 ONLY: dict[str, frozenset[str]] = {
     # The half that rebuilds pages: no registry, no plan, no torch.
-    "leaderboard": frozenset({"errors", "api", "records", "suite", "identity", "store"}),
+    "leaderboard": frozenset({"errors", "api", "records", "suite", "identity", "names", "store"}),
 }
 """Units outside the order: exactly what each may import besides itself."""
 
@@ -51,7 +51,10 @@ PUBLIC = frozenset({"benchmark", "benchmark.api", "benchmark.errors", "benchmark
 HEAVY = frozenset({"torch", "transformers", "textattack", "spacy", "nltk", "matplotlib", "polars", "statsmodels"})
 """Imported inside functions only: `bench --help` must not wait for them."""
 
-DEFERRED = frozenset(f"benchmark_plugins.attacks.{name}" for name in ("constraints", "search", "transformations"))
+DEFERRED = frozenset(
+    f"benchmark_plugins.{name}"
+    for name in ("attacks.constraints", "attacks.search", "attacks.transformations", "defenses.heads.network")
+)
 """Modules that subclass a library's classes and so need it at their top: imported inside functions only, themselves."""
 
 UNSAFE_MODULES = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"})

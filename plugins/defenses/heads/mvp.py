@@ -2,8 +2,8 @@
 
 No new weights: the text is put into templates, the pre-trained masked-LM head scores label words at the mask, and all
 weights are fine-tuned. Scores of a class are the **max** over its words, scores of a text the **mean** over templates
-(the core takes that mean over rows), both on raw logits. Where the mask stands is known by construction: no text can
-bring a mask of its own (see ``tokens``), so a row has exactly one.
+(the core takes that mean over rows), both on raw logits. Where the mask stands is known by construction (``Row.slot``),
+so a mask in the text changes nothing but that word.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from benchmark import Capability, Head, MaskedLanguageModel, NotApplicable, Options, Task
-from benchmark_plugins.defenses.templates import Template, choose_templates, choose_words, prompt_file, word_ids
-from benchmark_plugins.defenses.tokens import TextTokenizer
+from benchmark import Capability, Head, MaskedLanguageModel, NotApplicable, Options, Row, RowBatch, Task
+from benchmark_plugins.defenses.heads.templates import Template, choose_templates, choose_words, prompt_file, word_ids
 
 if TYPE_CHECKING:
     import random
@@ -46,6 +45,8 @@ def build(base: MaskedLanguageModel, task: Task, options: MvpOptions) -> Any:
     import torch
     from torch import nn
 
+    from benchmark_plugins.defenses.heads.network import EncoderNetwork, at_slot
+
     tokenizer = base.tokenizer
     if tokenizer.mask_token_id is None:
         raise NotApplicable("mvp needs a model with a mask token", "Use a masked language model")
@@ -64,35 +65,41 @@ def build(base: MaskedLanguageModel, task: Task, options: MvpOptions) -> Any:
     # A class with fewer words repeats its first one: the maximum stays the same.
     table = [[words.index(word) for word in [*listed, *listed[:1] * (widest - len(listed))]] for listed in labels]
 
-    class PromptClassifier(nn.Module):
+    class PromptClassifier(EncoderNetwork):
         def __init__(self) -> None:
-            super().__init__()
-            self.pad_id: int = tokenizer.pad_token_id
-            self._tokens = TextTokenizer(tokenizer)
+            super().__init__(base, task)
             self.model = base.network
             self.register_buffer("words", torch.tensor(words), persistent=False)
             self.register_buffer("table", torch.tensor(table), persistent=False)
             _transform(self.model)
 
-        def rows(self, text: str, rng: random.Random | None = None) -> list[list[int]]:
+        def rows(self, text: str, rng: random.Random | None = None) -> list[Row]:
             """A row per template; with ``rng`` those that ``training_templates`` asks for."""
             used = templates
             if rng is not None and options.training_templates != "all":
                 used = templates[:1] if options.training_templates == "one" else [rng.choice(templates)]
             return [self._row(template, text) for template in used]
 
-        def _row(self, template: Template, text: str) -> list[int]:
-            room = task.max_length - template.length - 2
-            ids = self._tokens(text, leading_space=bool(template.before))[:room]
-            return [tokenizer.cls_token_id, *template.before, *ids, *template.after, tokenizer.sep_token_id]
+        def _row(self, template: Template, text: str) -> Row:
+            columns = self.columns
+            room = task.max_length - template.length - len(columns.first) - len(columns.last)
+            ids, index, segments = columns.joined(columns.ids(text, leading_space=bool(template.before)), room)
+            before = [*columns.first, *template.before]
+            after = [*template.after, *columns.last]
+            closing = segments[-1] if segments else 0
+            slot = len(before) - len(template.before) + template.mask
+            return Row(
+                ids=[*before, *ids, *after],
+                text=[-1] * len(before) + index + [-1] * len(after),
+                slot=slot if template.mask < len(template.before) else slot + len(ids),
+                segments=[0] * len(before) + segments + [closing] * len(after),
+            )
 
-        def forward(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-            hidden = self.model.base_model(input_ids=ids, attention_mask=attention).last_hidden_state
-            slot = (ids == tokenizer.mask_token_id).int().argmax(dim=1)
-            at_mask = _transform(self.model)(hidden[torch.arange(len(ids), device=ids.device), slot])
+        def scores(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
+            at_mask = _transform(self.model)(at_slot(states, rows))
             decoder = self.model.get_output_embeddings()
-            scores = nn.functional.linear(at_mask, decoder.weight[self.words], decoder.bias[self.words])
-            return scores[:, self.table].amax(dim=-1)
+            found = nn.functional.linear(at_mask, decoder.weight[self.words], decoder.bias[self.words])
+            return found[:, self.table].amax(dim=-1)
 
     return PromptClassifier()
 
@@ -116,5 +123,8 @@ MVP = Head(
     build=build,
     options=MvpOptions,
     needs=frozenset({Capability.MASK_TOKEN}),
+    offers=frozenset({Capability.GRADIENTS, Capability.EMBEDDINGS, Capability.HIDDEN_STATES}),
+    version=2,
+    paper="arXiv 2303.07320",
     about="templates with a mask, label words scored by the pre-trained masked-LM head (arXiv 2303.07320)",
 )

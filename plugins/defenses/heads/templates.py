@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmark import NotApplicable, Task
 from benchmark.errors import BadOptions
-from benchmark_plugins.defenses.tokens import TextTokenizer, pieces
+from benchmark_plugins.defenses.heads.tokens import TextTokenizer, pieces
 
 FOLDER = Path(__file__).with_name("prompts")
 TEXT, MASK = "{text}", "[MASK]"
@@ -101,6 +101,9 @@ class Template:
         self.text = text
         self.before = _fixed(before, tokenizer, inside=False)
         self.after = _fixed(after, tokenizer, inside=True)
+
+        self.mask = [*self.before, *self.after].index(tokenizer.mask_token_id)
+        """Index of the mask within ``before`` and ``after`` put together."""
 
     @cached_property
     def length(self) -> int:

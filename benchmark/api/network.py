@@ -1,0 +1,73 @@
+"""The network that a head builds: rows in, class scores out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmark.api.rows import Row, RowBatch, TrainingBatch
+
+if TYPE_CHECKING:
+    import random
+
+    import torch
+
+
+class Network(Protocol):
+    """A ``torch.nn.Module`` made by a head.
+
+    The prediction for a text is the mean of the scores of its rows (``mvp`` has a row per template, others one).
+    """
+
+    pad_id: int
+
+    def rows(self, text: str, rng: random.Random | None = None) -> list[Row]:
+        """The text's rows. With ``rng`` (training only) a head may draw fewer rows than at test time."""
+
+    def __call__(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+        """Scores ``[R, C]``; row r depends on row r only.
+
+        ``embeddings [R, L, d]`` replaces the looked-up word embeddings (before position and type embeddings). A head
+        that cannot take them does not offer ``Capability.EMBEDDINGS``.
+        """
+
+    def parameters(self) -> Any: ...
+
+    def state_dict(self) -> Any: ...
+
+
+class EmbeddingNetwork(Network, Protocol):
+    """A network whose head offers ``Capability.EMBEDDINGS``."""
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Word embeddings ``[..., d]`` of ids ``[...]``, attached to the graph."""
+
+
+class LayeredNetwork(EmbeddingNetwork, Protocol):
+    """A network whose head offers ``Capability.HIDDEN_STATES``: its forward pass in three steps."""
+
+    num_layers: int
+
+    def states(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+        """What enters the first layer ``[R, L, h]``: embeddings with positions, normalised."""
+
+    def layers(self, states: torch.Tensor, attention: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        """``states [R, L, h]`` after layers ``start`` (included) to ``stop`` (not included)."""
+
+    def scores(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
+        """Scores ``[R, C]`` of the last layer's states; reads them at ``rows.slot``."""
+
+
+def pool_rows(scores: torch.Tensor, owner: torch.Tensor, texts: int) -> torch.Tensor:
+    """Logits ``[B, C]`` of ``texts`` texts: the mean over the rows ``[R, C]`` that ``owner [R]`` gives each.
+
+    This is the ensemble of MVP over templates (arXiv 2303.07320, section 3): a mean of raw logits.
+    """
+    sums = scores.new_zeros(texts, scores.shape[1]).index_add(0, owner, scores)
+    counts = scores.new_zeros(texts).index_add(0, owner, scores.new_ones(len(owner)))
+    return sums / counts[:, None]
+
+
+def text_logits(network: Any, batch: TrainingBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+    """Logits ``[B, C]`` of a training batch: one forward pass, rows pooled."""
+    scores = network(batch.rows) if embeddings is None else network(batch.rows, embeddings)
+    return pool_rows(scores, batch.owner, len(batch.labels))

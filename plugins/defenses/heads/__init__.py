@@ -1,0 +1,1 @@
+"""Built-in heads: how the model predicts."""

@@ -1,0 +1,1 @@
+"""Built-in inference wrappers: what happens around the model when it predicts."""
