@@ -10,9 +10,13 @@ from benchmark.api import DefensePart
 
 @hookimpl
 def register_defenses(register: Callable[[DefensePart], None]) -> None:
-    """Register the heads and the objective."""
-    from benchmark_plugins.defenses.heads import mlp, mvp
+    """Register heads, objectives and wrappers."""
+    from benchmark_plugins.defenses.heads import clsprompt, lpft, mlp, mvp, projectcls, scratch
     from benchmark_plugins.defenses.objectives import clean
 
-    for item in (clean.CLEAN, mlp.MLP, mvp.MVP):
+    for item in (
+        *(mlp.MLP, mvp.MVP, projectcls.PROJECTCLS, lpft.LPFT, clsprompt.CLSPROMPT),
+        *(scratch.MLP_SCRATCH, scratch.MVP_SCRATCH),
+        clean.CLEAN,
+    ):
         register(item)

@@ -81,6 +81,6 @@ MODEL = Model(
     role=ModelRole.MASKED_LM,
     revision=REVISION,
     load=load,
-    offers=frozenset({Capability.GRADIENTS, Capability.MASK_TOKEN}),
+    offers=frozenset({Capability.GRADIENTS, Capability.EMBEDDINGS, Capability.HIDDEN_STATES, Capability.MASK_TOKEN}),
     about="a random BERT of 2 layers and 32 dimensions; its scores mean nothing, it makes tests fast",
 )

@@ -161,7 +161,7 @@ def test_flooding_of_the_batch_differs_from_flooding_of_each_text() -> None:
 
 
 def test_the_loss_of_a_separable_toy_hovers_about_the_level() -> None:
-    """Gradient descent on logits that could fall to a loss of zero: the last losses stay near 0.1, plain ones do not."""
+    """Gradient descent on logits that could fall to a loss of zero: the last stay near 0.1, plain ones do not."""
     ends = {}
     for name, backward in (("plain", PLAIN), ("flood", run_of(flooding.backward, flooding.FloodingOptions()))):
         network, batch = Scores([[0.0, 0.0], [0.0, 0.0]]), given([0, 1])
@@ -171,7 +171,7 @@ def test_the_loss_of_a_separable_toy_hovers_about_the_level() -> None:
             optimizer.zero_grad()
             backward(network, batch)
             optimizer.step()
-            seen.append(float(nn.functional.cross_entropy(network.weight, batch.labels)))
+            seen.append(float(nn.functional.cross_entropy(network.weight.detach(), batch.labels)))
         ends[name] = seen[-100:]
     assert all(abs(loss - 0.1) < 0.05 for loss in ends["flood"])
     assert max(ends["plain"]) < 0.02
@@ -472,7 +472,7 @@ def test_lambda_1_is_the_text_itself(network: Any, layer: int) -> None:
 
 @pytest.mark.parametrize("layer", [1, 2])
 def test_lambda_0_is_the_partner_wherever_its_slot_stands(network: Any, layer: int) -> None:
-    """Texts of other lengths have their slots elsewhere: after the exchange of positions the partner's logits return."""
+    """Texts of other lengths have their slots elsewhere: after the exchange the partner's logits return."""
     batch = batch_of(network, TEXTS, [0, 1, 0])
     partner = [1, 2, 0]
     states = network.layers(network.states(batch.rows), batch.rows.attention, 0, layer)

@@ -1,9 +1,9 @@
 """``mvp``: model tuning via prompts (Raman et al., EMNLP 2023, arXiv 2303.07320).
 
-No new weights: the text is put into templates, the pre-trained masked-LM head scores label words at the mask, and all
-weights are fine-tuned. Scores of a class are the **max** over its words, scores of a text the **mean** over templates
-(the core takes that mean over rows), both on raw logits. Where the mask stands is known by construction (``Row.slot``),
-so a mask in the text changes nothing but that word.
+No new weights: the text is put into templates, the pre-trained language-model head scores label words at the mask, and
+all weights are fine-tuned. Scores of a class are the **max** over its words, scores of a text the **mean** over
+templates (the core takes that mean over rows), both on raw logits. Where the mask stands is known by construction
+(``Row.slot``), so a mask in the text changes nothing but that word. A causal model predicts one position before it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from benchmark import Capability, Head, MaskedLanguageModel, NotApplicable, Options, Row, RowBatch, Task
-from benchmark_plugins.defenses.heads.templates import Template, choose_templates, choose_words, prompt_file, word_ids
+from benchmark import Capability, Head, MaskedLanguageModel, NotApplicable, Options, Row, Task
+from benchmark_plugins.defenses.heads.templates import Template, TemplateKind, make_templates, prompt_file
+from benchmark_plugins.defenses.heads.tokens import Columns
+from benchmark_plugins.defenses.heads.verbalizers import VerbalizerKind, label_words
 
 if TYPE_CHECKING:
     import random
-
-    import torch
 
 
 class MvpOptions(Options):
@@ -28,94 +28,86 @@ class MvpOptions(Options):
         default=None, ge=1, description="how many of the dataset's templates to use; None: all (the paper uses four)"
     )
     template_texts: tuple[str, ...] = Field(
-        default=(), description="templates instead of the dataset's, each with {text} and [MASK] once"
+        default=(),
+        description="templates instead of the dataset's, each with [MASK] once and {text} once, or {first} and "
+        "{second} for the columns of a pair",
     )
-    verbalizer: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="label name to label words, instead of the dataset's; one token each"
+    template_kind: TemplateKind = Field(
+        default="dataset",
+        description="dataset (the paper), or its ablations: random (a random word of the vocabulary in place of every "
+        "template token), empty (the mask alone, appended and prepended)",
     )
     training_templates: Literal["all", "one", "random"] = Field(
         default="all",
         description="templates a training example is shown in: all (the paper), the first, or one drawn for each "
         "example and epoch (num_template -2 of the paper's code); prediction always uses all",
     )
+    verbalizer: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="label name to label words, instead of the dataset's; one token each"
+    )
+    verbalizer_kind: VerbalizerKind = Field(
+        default="multiple",
+        description="multiple (all words listed for a label), single (its first one; default of the paper's code), or "
+        "random (one unrelated word of the vocabulary a label; ablation of the paper)",
+    )
+    seed: int = Field(default=0, ge=0, description="of the random templates and words; not of the training")
 
 
 def build(base: MaskedLanguageModel, task: Task, options: MvpOptions) -> Any:
-    """The network. Raises NotApplicable for a model without mask or head, BadOptions for a bad template."""
-    import torch
-    from torch import nn
+    """The network.
 
-    from benchmark_plugins.defenses.heads.network import EncoderNetwork, at_slot
+    Raises BadOptions for templates or words that cannot be read, and NotApplicable for a model without mask or known
+    head, a label word of several tokens, a template that leaves no room for a text, and for a causal model one that
+    does not end with the mask.
+    """
+    from benchmark_plugins.defenses.heads.network import LabelWordNetwork, is_causal
 
     tokenizer = base.tokenizer
     if tokenizer.mask_token_id is None:
-        raise NotApplicable("mvp needs a model with a mask token", "Use a masked language model")
+        raise NotApplicable("mvp needs a model with a mask token", "Use a model that has one")
     file = prompt_file(task.dataset)
-    texts = choose_templates(file, options.templates, options.template_texts)
-    templates = [Template(text, tokenizer) for text in texts]
-    for template in templates:
-        if template.length + 3 > task.max_length:
-            raise NotApplicable(
-                f"the template '{template.text}' leaves no room for a text in {task.max_length} tokens",
-                "Raise training.max_length, or use a shorter template",
-            )
-    labels = word_ids(tokenizer, choose_words(file, task, options.verbalizer), task)
-    words = sorted({word for listed in labels for word in listed})
-    widest = max(map(len, labels))
-    # A class with fewer words repeats its first one: the maximum stays the same.
-    table = [[words.index(word) for word in [*listed, *listed[:1] * (widest - len(listed))]] for listed in labels]
+    templates = make_templates(
+        tokenizer,
+        file,
+        kind=options.template_kind,
+        number=options.templates,
+        inline=options.template_texts,
+        seed=options.seed,
+        causal=is_causal(base.network.config),
+    )
+    _require_room(templates, Columns(tokenizer), task.max_length)
+    labels = label_words(tokenizer, task, file.words, options.verbalizer, options.verbalizer_kind, options.seed)
+    # The same ids in every row of a text: a column is read after a space where any template puts something before it.
+    spaced = [any(template.spaced(column) for template in templates) for column in (0, 1)]
 
-    class PromptClassifier(EncoderNetwork):
-        def __init__(self) -> None:
-            super().__init__(base, task)
-            self.model = base.network
-            self.register_buffer("words", torch.tensor(words), persistent=False)
-            self.register_buffer("table", torch.tensor(table), persistent=False)
-            _transform(self.model)
-
+    class PromptNetwork(LabelWordNetwork):
         def rows(self, text: str, rng: random.Random | None = None) -> list[Row]:
             """A row per template; with ``rng`` those that ``training_templates`` asks for."""
             used = templates
             if rng is not None and options.training_templates != "all":
                 used = templates[:1] if options.training_templates == "one" else [rng.choice(templates)]
-            return [self._row(template, text) for template in used]
+            ids = self.columns.ids(text, spaced)
+            rows = [template.row(self.columns, ids, task.max_length) for template in used]
+            return [_before_the_mask(row, self.columns.filler) for row in rows] if self.causal else rows
 
-        def _row(self, template: Template, text: str) -> Row:
-            columns = self.columns
-            room = task.max_length - template.length - len(columns.first) - len(columns.last)
-            ids, index, segments = columns.joined(columns.ids(text, leading_space=bool(template.before)), room)
-            before = [*columns.first, *template.before]
-            after = [*template.after, *columns.last]
-            closing = segments[-1] if segments else 0
-            slot = len(before) - len(template.before) + template.mask
-            return Row(
-                ids=[*before, *ids, *after],
-                text=[-1] * len(before) + index + [-1] * len(after),
-                slot=slot if template.mask < len(template.before) else slot + len(ids),
-                segments=[0] * len(before) + segments + [closing] * len(after),
+    return PromptNetwork(base, task, labels)
+
+
+def _require_room(templates: list[Template], columns: Columns, max_length: int) -> None:
+    for template in templates:
+        if template.length + len(columns.first) + len(columns.last) >= max_length:
+            raise NotApplicable(
+                f"the template '{template.text}' leaves no room for a text in {max_length} tokens",
+                "Raise training.max_length, or give shorter templates with the options 'templates' or "
+                "'template_texts' of mvp",
             )
 
-        def scores(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
-            at_mask = _transform(self.model)(at_slot(states, rows))
-            decoder = self.model.get_output_embeddings()
-            found = nn.functional.linear(at_mask, decoder.weight[self.words], decoder.bias[self.words])
-            return found[:, self.table].amax(dim=-1)
 
-    return PromptClassifier()
-
-
-def _transform(model: Any) -> Any:
-    """What the masked-LM head does before its decoder; raises NotApplicable for a head of another shape."""
-    from torch.nn.functional import gelu
-
-    if hasattr(model, "cls") and hasattr(model.cls, "predictions"):  # BERT
-        return model.cls.predictions.transform
-    if hasattr(model, "lm_head") and hasattr(model.lm_head, "layer_norm"):  # RoBERTa
-        head = model.lm_head
-        return lambda hidden: head.layer_norm(gelu(head.dense(hidden)))
-    raise NotApplicable(
-        f"mvp does not know the masked-LM head of {type(model).__name__}", "Use a model of BERT's or RoBERTa's kind"
-    )
+def _before_the_mask(row: Row, filler: list[int]) -> Row:
+    """The row read one position before its mask; where nothing stands there, ``filler`` is put before it."""
+    if row.slot:
+        return row._replace(slot=row.slot - 1)
+    return Row([*filler, *row.ids], [-1, *row.text], 0, [0, *row.segments])
 
 
 MVP = Head(
@@ -125,6 +117,6 @@ MVP = Head(
     needs=frozenset({Capability.MASK_TOKEN}),
     offers=frozenset({Capability.GRADIENTS, Capability.EMBEDDINGS, Capability.HIDDEN_STATES}),
     version=2,
-    paper="arXiv 2303.07320",
-    about="templates with a mask, label words scored by the pre-trained masked-LM head (arXiv 2303.07320)",
+    about="templates with a mask, label words scored by the pre-trained language-model head",
+    paper="Raman et al., EMNLP 2023, arXiv 2303.07320",
 )

@@ -1,39 +1,50 @@
-"""The shared body of the built-in heads: a transformers encoder, entered by ids, by word embeddings or layer by layer.
+"""The shared body of the built-in heads: a transformers model, entered by ids, by word embeddings or layer by layer.
 
 Imported inside functions only: it needs torch at its top.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.nn.functional import gelu, linear
 
 from benchmark import MaskedLanguageModel, NotApplicable, Row, RowBatch, Task
-from benchmark_plugins.defenses.heads.tokens import Columns
+from benchmark_plugins.defenses.heads.tokens import Columns, padding_id
 
 if TYPE_CHECKING:
     import random
+
+LAYERED = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
+"""Kinds of configuration whose layers can be run one by one: each takes states and a mask, nothing else."""
 
 
 class EncoderNetwork(nn.Module):
     """A :class:`benchmark.api.LayeredNetwork` whose sub-classes say only how scores come out of the last states.
 
-    ``body`` is the base model without any head. Rows are the text alone, between the model's special tokens; they
-    predict at the first token, or at the last for a causal model (the only one that has seen the whole text).
+    ``model`` is the base network without its head, or with it where ``whole``. Rows are the text alone, between the
+    model's special tokens; they predict at the first token, or at the last for a causal model (the only one that has
+    seen the whole text).
     """
 
-    def __init__(self, base: MaskedLanguageModel, task: Task) -> None:
+    def __init__(self, base: MaskedLanguageModel, task: Task, whole: bool = False) -> None:
         super().__init__()
-        tokenizer, config = base.tokenizer, base.network.config
-        self.pad_id: int = tokenizer.pad_token_id
+        config: Any = base.network.config
+        self.pad_id: int = padding_id(base.tokenizer)
         self.max_length: int = task.max_length
-        self.columns = Columns(tokenizer)
+        self.columns = Columns(base.tokenizer)
         self.causal: bool = is_causal(config)
         self.has_segments: bool = getattr(config, "type_vocab_size", 0) > 1
         self.num_layers: int = config.num_hidden_layers
-        self.body: Any = base.network.base_model
+        self.model: Any = base.network if whole else base.network.base_model
+
+    @property
+    def body(self) -> Any:
+        """The model without any head."""
+        return self.model.base_model
 
     def rows(self, text: str, rng: random.Random | None = None) -> list[Row]:
         """One row: the text's columns, cut at the end of the longest, between special tokens."""
@@ -46,19 +57,19 @@ class EncoderNetwork(nn.Module):
 
     def forward(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """Scores ``[R, C]``."""
-        given: dict[str, Any] = {"input_ids": rows.ids} if embeddings is None else {"inputs_embeds": embeddings}
-        if self.has_segments:
-            given["token_type_ids"] = rows.segments
-        hidden = self.body(attention_mask=rows.attention, **given).last_hidden_state
-        return self.scores(hidden, rows)
+        return self.scores(self.encode(rows, embeddings), rows)
+
+    def encode(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states ``[R, L, h]``."""
+        given = self._entry(rows, embeddings)
+        if self.causal:
+            given["use_cache"] = False
+        return self.body(attention_mask=rows.attention, **given).last_hidden_state
 
     def states(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
-        """What enters the first layer ``[R, L, h]``. Raises NotApplicable for a body that is not BERT's or RoBERTa's."""
+        """What enters the first layer ``[R, L, h]``. Raises NotApplicable unless the body is BERT's or RoBERTa's kind."""
         self._require_layers()
-        given: dict[str, Any] = {"input_ids": rows.ids} if embeddings is None else {"inputs_embeds": embeddings}
-        if self.has_segments:
-            given["token_type_ids"] = rows.segments
-        return self.body.embeddings(**given)
+        return self.body.embeddings(**self._entry(rows, embeddings))
 
     def layers(self, states: torch.Tensor, attention: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """``states`` after layers ``start`` to ``stop`` (excluded), with ``attention [R, L]`` in {0, 1}."""
@@ -66,19 +77,93 @@ class EncoderNetwork(nn.Module):
         mask = (1.0 - attention[:, None, None, :].to(states.dtype)) * torch.finfo(states.dtype).min
         mask = mask.expand(-1, 1, attention.shape[1], -1)
         for layer in self.body.encoder.layer[start:stop]:
-            states = layer(states, attention_mask=mask)[0]
+            found = layer(states, attention_mask=mask)
+            states = found if isinstance(found, torch.Tensor) else found[0]
         return states
 
     def scores(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
         """Scores ``[R, C]`` read from the last states at ``rows.slot``."""
         raise NotImplementedError
 
+    def _entry(self, rows: RowBatch, embeddings: torch.Tensor | None) -> dict[str, Any]:
+        given: dict[str, Any] = {"input_ids": rows.ids} if embeddings is None else {"inputs_embeds": embeddings}
+        if self.has_segments:
+            given["token_type_ids"] = rows.segments
+        return given
+
     def _require_layers(self) -> None:
-        if not (hasattr(self.body, "embeddings") and hasattr(getattr(self.body, "encoder", None), "layer")):
+        if self.body.config.model_type not in LAYERED:
             raise NotApplicable(
                 f"the layers of {type(self.body).__name__} cannot be run one by one",
-                "Use a model of BERT's or RoBERTa's kind for objectives that need hidden states",
+                "Use a model of BERT's or RoBERTa's kind for what needs hidden states",
             )
+
+
+class FirstTokenNetwork(EncoderNetwork):
+    """Scores from the state at the slot by new, randomly initialised layers.
+
+    With ``dense``: dropout, dense, tanh, dropout, linear; without: tanh, dropout, linear. New weights are normal with
+    the model's ``initializer_range``, drawn from torch's global stream; biases are zero.
+    """
+
+    def __init__(self, base: MaskedLanguageModel, task: Task, dense: bool) -> None:
+        super().__init__(base, task)
+        config: Any = base.network.config
+        self.dropout = nn.Dropout(getattr(config, "hidden_dropout_prob", 0.1))
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size) if dense else None
+        self.out = nn.Linear(config.hidden_size, len(task.label_names))
+        for layer in (self.dense, self.out):
+            if layer is not None:
+                nn.init.normal_(layer.weight, std=config.initializer_range)
+                nn.init.zeros_(layer.bias)
+
+    def features(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
+        """What the output layer sees ``[R, h]``, before its dropout."""
+        found = at_slot(states, rows)
+        return (found if self.dense is None else self.dense(self.dropout(found))).tanh()
+
+    def scores(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
+        return self.out(self.dropout(self.features(states, rows)))
+
+
+class LabelWordNetwork(EncoderNetwork):
+    """Scores from the pre-trained language-model head: of each class the maximum over its words ``labels``.
+
+    Without new weights. Raises NotApplicable for a head of an unknown shape.
+    """
+
+    def __init__(self, base: MaskedLanguageModel, task: Task, labels: Sequence[Sequence[int]]) -> None:
+        super().__init__(base, task, whole=True)
+        words = sorted({word for listed in labels for word in listed})
+        widest = max(map(len, labels))
+        # A class with fewer words repeats its first one: the maximum stays the same.
+        table = [[words.index(word) for word in [*listed, *listed[:1] * (widest - len(listed))]] for listed in labels]
+        self.register_buffer("words", torch.tensor(words), persistent=False)
+        self.register_buffer("table", torch.tensor(table), persistent=False)
+        self._transform()
+
+    def scores(self, states: torch.Tensor, rows: RowBatch) -> torch.Tensor:
+        hidden = self._transform()(at_slot(states, rows))
+        decoder = self.model.get_output_embeddings()
+        bias = None if decoder.bias is None else decoder.bias[self.words]
+        return linear(hidden, decoder.weight[self.words], bias)[:, self.table].amax(dim=-1)
+
+    def _transform(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What the head does before its decoder; nothing in a causal model."""
+        model = self.model
+        if model.get_output_embeddings() is not None:
+            if self.causal:
+                return lambda hidden: hidden
+            if hasattr(model, "cls") and hasattr(model.cls, "predictions"):  # BERT
+                transform: Callable[[torch.Tensor], torch.Tensor] = model.cls.predictions.transform
+                return transform
+            if hasattr(model, "lm_head") and hasattr(model.lm_head, "layer_norm"):  # RoBERTa
+                head = model.lm_head
+                return lambda hidden: head.layer_norm(gelu(head.dense(hidden)))
+        raise NotApplicable(
+            f"the language-model head of {type(model).__name__} is not known",
+            "Use a causal model, or a masked one of BERT's or RoBERTa's kind",
+        )
 
 
 def at_slot(states: torch.Tensor, rows: RowBatch) -> torch.Tensor:

@@ -1,25 +1,31 @@
-"""Prompt templates and verbalizers: read from the TOML files beside this module or from options, then checked and
-turned into token ids.
+"""Prompt templates: read from the TOML files beside this module or from options, checked, and filled with a text.
 
-A template is a sentence with ``{text}`` and ``[MASK]`` once each, such as ``{text} it was [MASK] .``. A verbalizer
-gives every label one or more words of a single token; the mask is scored on these words only.
+A template is a sentence with ``[MASK]`` once and ``{text}`` once, such as ``{text} it was [MASK] .``. ``{text}`` is all
+columns of the text joined by the model's separators; ``{first}`` and ``{second}`` instead place the two columns of a
+pair (``{first} ? [MASK] , {second}``), without separators.
 """
 
 from __future__ import annotations
 
+import random
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from benchmark import NotApplicable, Task
+from benchmark import NotApplicable, Row
 from benchmark.errors import BadOptions
-from benchmark_plugins.defenses.heads.tokens import TextTokenizer, pieces
+from benchmark_plugins.defenses.heads.tokens import Columns, Span, TextTokenizer, shortened
+from benchmark_plugins.defenses.heads.verbalizers import random_words, word_id
 
 FOLDER = Path(__file__).with_name("prompts")
-TEXT, MASK = "{text}", "[MASK]"
+TEXT, FIRST, SECOND, MASK = "{text}", "{first}", "{second}", "[MASK]"
+EMPTY = ("{text} [MASK]", "[MASK] {text}")
+"""The templates without words: the mask appended, the mask prepended."""
+
+TemplateKind = Literal["dataset", "random", "empty"]
 
 
 @dataclass(frozen=True)
@@ -38,84 +44,151 @@ def prompt_file(dataset: str) -> PromptFile:
     return PromptFile(tuple(data["templates"]), words)
 
 
-def choose_templates(file: PromptFile, number: int | None, inline: Sequence[str]) -> tuple[str, ...]:
-    """The templates to use: the inline ones, else the first ``number`` of the file (None: all of them)."""
-    available = tuple(inline) or file.templates
+def choose_templates(available: Sequence[str], number: int | None) -> tuple[str, ...]:
+    """The first ``number`` templates (None: all of them); raises BadOptions where there are fewer."""
     if number is not None and number > len(available):
         raise BadOptions(
             f"option 'templates' asks for {number} templates, there are {len(available)}",
             "Ask for fewer, or give them with option 'template_texts'",
         )
-    return available[:number]
+    return tuple(available[:number])
 
 
-def choose_words(file: PromptFile, task: Task, inline: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """Label words for each label, in label order: inline ones first, then the file's, then the label's own name."""
-    given = {label.lower(): tuple(words) for label, words in inline.items()}
-    unknown = sorted(given.keys() - {name.lower() for name in task.label_names})
-    if unknown:
-        raise BadOptions(
-            f"option 'verbalizer' names the label '{unknown[0]}', which {task.dataset} does not have",
-            f"Its labels: {', '.join(task.label_names)}",
-        )
-    chosen = [given.get(n.lower()) or file.words.get(n.lower()) or (n.lower(),) for n in task.label_names]
-    owner: dict[str, str] = {}
-    for name, words in zip(task.label_names, chosen, strict=True):
-        for word in words:
-            if owner.setdefault(word, name) != name:
-                raise BadOptions(
-                    f"the word '{word}' stands for both '{owner[word]}' and '{name}' of {task.dataset}",
-                    "Give each label words of its own (option 'verbalizer')",
-                )
-    return chosen
+def make_templates(
+    tokenizer: Any,
+    file: PromptFile,
+    *,
+    kind: TemplateKind = "dataset",
+    number: int | None = None,
+    inline: Sequence[str] = (),
+    seed: int = 0,
+    causal: bool = False,
+) -> list[Template]:
+    """The templates to use: the inline ones, else those of ``file``; the first ``number`` of them.
 
-
-def word_ids(tokenizer: Any, words: Sequence[tuple[str, ...]], task: Task) -> list[list[int]]:
-    """Vocabulary ids of the label words; raises NotApplicable for a word that is not exactly one known token."""
-    ids: list[list[int]] = []
-    for name, listed in zip(task.label_names, words, strict=True):
-        ids.append([])
-        for word in listed:
-            split = pieces(tokenizer, word)
-            if len(split) != 1 or split[0] == tokenizer.unk_token:
-                told = f"is {len(split)} tokens ({' '.join(split)})" if len(split) != 1 else "is unknown"
-                raise NotApplicable(
-                    f"the word '{word}' of label '{name}' ({task.dataset}) {told} for this model, it must be one token",
-                    "Give other words with option 'verbalizer'",
-                )
-            ids[-1].append(tokenizer.convert_tokens_to_ids(split[0]))
-    return ids
+    ``random`` keeps where the mask and the text stand and puts a random word in place of every other token; ``empty``
+    is :data:`EMPTY`. Raises BadOptions for templates that cannot be read and NotApplicable for one that a ``causal``
+    model cannot use.
+    """
+    if kind == "empty":
+        if inline:
+            raise BadOptions(
+                "option 'template_kind' is empty, so 'template_texts' has no use", "Leave one of the two out"
+            )
+        texts = choose_templates(EMPTY[:1] if causal else EMPTY, number)
+    else:
+        texts = choose_templates(tuple(inline) or file.templates, number)
+    templates = [Template(text, tokenizer) for text in texts]
+    for place, template in enumerate(templates):
+        if causal and not template.ends_with_mask:
+            raise NotApplicable(
+                f"the template '{template.text}' does not end with {MASK}, and a causal model reads only what stands "
+                "before it",
+                "Give templates such as '{text} it was [MASK]' with option 'template_texts'",
+            )
+        if kind == "random":
+            template.replace_words(tokenizer, random.Random(f"template/{seed}/{place}"))
+    return templates
 
 
 class Template:
-    """A checked template as token ids: what stands before the text and what stands after it."""
+    """A checked template: token ids of its words, and between them the places of the text's columns."""
 
     def __init__(self, text: str, tokenizer: Any) -> None:
-        for placeholder in (TEXT, MASK):
-            if text.count(placeholder) != 1:
-                raise BadOptions(
-                    f"the template '{text}' has {placeholder} {text.count(placeholder)} times, it must be there once",
-                    "A template looks like: {text} it was [MASK] .",
-                )
-        before, after = text.split(TEXT)
         self.text = text
-        self.before = _fixed(before, tokenizer, inside=False)
-        self.after = _fixed(after, tokenizer, inside=True)
+        parts = re.split(f"({re.escape(TEXT)}|{re.escape(FIRST)}|{re.escape(SECOND)})", text)
+        self.places: list[str] = parts[1::2]
+        """Placeholders of the text in the order in which they stand."""
+        self._check()
+        words = [part.split(MASK) for part in parts[::2]]
+        self._masked_part = next(number for number, part in enumerate(words) if len(part) == 2)
+        self._mask = len(_fixed(words[self._masked_part][:1], tokenizer, inside=self._masked_part > 0))
+        self.fixed: list[list[int]] = [_fixed(part, tokenizer, inside=number > 0) for number, part in enumerate(words)]
+        """Ids of what stands before, between and after the placeholders."""
+        self._spaced = [
+            part[-1:].isspace() and bool(n or self.fixed[0]) for n, part in enumerate(parts[: 2 * len(self.places) : 2])
+        ]
 
-        self.mask = [*self.before, *self.after].index(tokenizer.mask_token_id)
-        """Index of the mask within ``before`` and ``after`` put together."""
+    def _check(self) -> None:
+        counts = {MASK: self.text.count(MASK)}
+        if not {FIRST, SECOND} & set(self.places):
+            counts[TEXT] = self.places.count(TEXT)
+        else:
+            counts |= {FIRST: self.places.count(FIRST), SECOND: self.places.count(SECOND)}
+            if TEXT in self.places:
+                raise BadOptions(
+                    f"the template '{self.text}' has {TEXT} beside {FIRST} or {SECOND}", "Use one or the other"
+                )
+        for placeholder, count in counts.items():
+            if count != 1:
+                raise BadOptions(
+                    f"the template '{self.text}' has {placeholder} {count} times, it must be there once",
+                    "A template looks like: {text} it was [MASK] . or: {first} ? [MASK] , {second}",
+                )
 
-    @cached_property
+    @property
     def length(self) -> int:
         """Tokens of the template, the mask included."""
-        return len(self.before) + len(self.after)
+        return sum(map(len, self.fixed))
+
+    @property
+    def ends_with_mask(self) -> bool:
+        """Whether the mask is the last token of a filled template."""
+        return self._masked_part == len(self.fixed) - 1 and self._mask == len(self.fixed[-1]) - 1
+
+    def spaced(self, column: int) -> bool:
+        """Whether a space, with something before it, stands before a column of the text."""
+        names = {0: (TEXT, FIRST), 1: (SECOND,)}.get(column, ())
+        return any(place in names and space for place, space in zip(self.places, self._spaced, strict=True))
+
+    def replace_words(self, tokenizer: Any, rng: random.Random) -> None:
+        """Put a random whole word in place of every token but the mask, each another one."""
+        words = iter(random_words(tokenizer, self.length - 1, rng))
+        for number, part in enumerate(self.fixed):
+            for place in range(len(part)):
+                if (number, place) != (self._masked_part, self._mask):
+                    part[place] = word_id(tokenizer, next(words))
+
+    def row(self, columns: Columns, ids: Sequence[Sequence[int]], max_length: int) -> Row:
+        """The template filled with the columns ``ids``, between special tokens, at most ``max_length`` tokens.
+
+        The text is cut, never the template. ``slot`` is the place of the mask. Words of the template belong to the
+        segment of what stands before them.
+        """
+        room = max_length - self.length - len(columns.first) - len(columns.last)
+        spans = self._spans(columns, ids, room)
+        row_ids = list(columns.first)
+        index, segments, slot = [-1] * len(row_ids), [0] * len(row_ids), 0
+        for number, fixed in enumerate([*self.fixed[:-1], [*self.fixed[-1], *columns.last]]):
+            if number == self._masked_part:
+                slot = len(row_ids) + self._mask
+            row_ids += fixed
+            index += [-1] * len(fixed)
+            segments += [segments[-1] if segments else 0] * len(fixed)
+            if number < len(spans):
+                row_ids += spans[number].ids
+                index += spans[number].index
+                segments += spans[number].segments
+        return Row(row_ids, index, slot, segments)
+
+    def _spans(self, columns: Columns, ids: Sequence[Sequence[int]], room: int) -> list[Span]:
+        """What goes into each placeholder. ``{second}`` takes all columns but the first."""
+        if self.places == [TEXT]:
+            return [columns.joined(ids, room)]
+        both = {FIRST: list(ids[0]), SECOND: [token for column in ids[1:] for token in column]}
+        start = {FIRST: 0, SECOND: len(both[FIRST])}
+        lengths = dict(zip(both, shortened([len(column) for column in both.values()], room), strict=True))
+        return [
+            Span(both[p][: lengths[p]], list(range(start[p], start[p] + lengths[p])), [0] * lengths[p])
+            for p in self.places
+        ]
 
 
-def _fixed(part: str, tokenizer: Any, inside: bool) -> list[int]:
-    """Ids of the words on one side of the text, with the mask's id at the placeholder. ``inside``: words precede it."""
+def _fixed(parts: Sequence[str], tokenizer: Any, inside: bool) -> list[int]:
+    """Ids of the words between two placeholders, with the mask's id between ``parts``. ``inside``: words precede."""
     tokens = TextTokenizer(tokenizer)
     ids: list[int] = []
-    for number, words in enumerate(part.split(MASK)):
+    for number, words in enumerate(parts):
         if number:
             ids.append(tokenizer.mask_token_id)
         spaced = inside or number > 0

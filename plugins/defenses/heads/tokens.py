@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmark import COLUMN_SEPARATOR, Row
 
@@ -19,9 +19,9 @@ class TextTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        hidden = [token for token in (tokenizer.unk_token, tokenizer.mask_token) if token]
-        alternatives = "|".join(re.escape(token) for token in dict.fromkeys(hidden))
-        self._hidden = re.compile(f"({alternatives})") if hidden else None
+        self._ids = _hidden_words(tokenizer)
+        alternatives = "|".join(re.escape(token) for token in sorted(self._ids, key=len, reverse=True))
+        self._hidden = re.compile(f"({alternatives})") if self._ids else None
 
     def __call__(self, text: str, leading_space: bool = False) -> list[int]:
         """Ids of ``text``. ``leading_space`` says that a word precedes it, which byte-level vocabularies tell apart."""
@@ -32,7 +32,7 @@ class TextTokenizer:
         ids: list[int] = []
         for number, piece in enumerate(self._hidden.split(text)):
             if number % 2:
-                ids.append(self._tokenizer.convert_tokens_to_ids(piece))
+                ids.append(self._ids[piece])
             elif piece.strip():
                 ids += self._plain(piece.rstrip())
         return ids
@@ -42,6 +42,31 @@ class TextTokenizer:
         return list(encoded["input_ids"])
 
 
+def _hidden_words(tokenizer: Any) -> dict[str, int]:
+    """The strings that hide a word, and the id of each.
+
+    GPT-2's unknown token is its end-of-text token, which separates columns: there the mask's id stands in for it.
+    """
+    names = ("cls_token", "sep_token", "bos_token", "eos_token", "pad_token")
+    structural = {getattr(tokenizer, name) for name in names}
+    found: dict[str, int] = {}
+    if tokenizer.unk_token and tokenizer.unk_token not in structural:
+        found[tokenizer.unk_token] = tokenizer.unk_token_id
+    elif tokenizer.unk_token and tokenizer.mask_token:
+        found[tokenizer.unk_token] = tokenizer.mask_token_id
+    if tokenizer.mask_token:
+        found[tokenizer.mask_token] = tokenizer.mask_token_id
+    return found
+
+
+class Span(NamedTuple):
+    """Tokens of a text: their ids, their index among the text's own tokens (-1: a separator) and their segment."""
+
+    ids: list[int]
+    index: list[int]
+    segments: list[int]
+
+
 class Columns:
     """Texts of one or more columns between the model's special tokens."""
 
@@ -49,52 +74,76 @@ class Columns:
         self.tokens = TextTokenizer(tokenizer)
         self.first: list[int] = _given(tokenizer.cls_token_id)
         self.last: list[int] = _given(tokenizer.sep_token_id)
-        self.pad_id: int = tokenizer.pad_token_id
         # A pair is joined as the tokenizer itself joins two texts: one separator (BERT), two (RoBERTa), or none.
         around = tokenizer.num_special_tokens_to_add(pair=True)
         self.between: list[int] = self.last * max(0, around - len(self.first) - len(self.last))
         if not self.last:  # a causal model: its end-of-text token keeps the columns apart
             self.between = _given(tokenizer.eos_token_id)
+        self.filler: list[int] = self.between[:1] or [padding_id(tokenizer)]
+        """What stands where a row would be empty."""
 
-    def ids(self, text: str, leading_space: bool = False) -> list[list[int]]:
-        """Token ids of each column."""
+    def ids(self, text: str, spaced: Sequence[bool] = ()) -> list[list[int]]:
+        """Token ids of each column; ``spaced[n]`` says that a word precedes column n."""
         parts = text.split(COLUMN_SEPARATOR)
-        return [self.tokens(part, leading_space=leading_space and not n) for n, part in enumerate(parts)]
+        return [self.tokens(part, leading_space=n < len(spaced) and spaced[n]) for n, part in enumerate(parts)]
 
-    def joined(self, columns: Sequence[Sequence[int]], room: int) -> tuple[list[int], list[int], list[int]]:
-        """Ids, text index and segment of every position of the columns joined, in at most ``room`` tokens.
+    def joined(self, columns: Sequence[Sequence[int]], room: int) -> Span:
+        """The columns joined by separators, in at most ``room`` tokens.
 
-        The longest column is cut at its end until all fit. The index counts the text's own tokens over all columns, as
-        they stand before the cut, so that it means the same in rows that are cut at different places.
+        The longest column is cut at its end until all fit; columns whose separators alone have no room are left out.
+        The index counts the text's own tokens over all columns as they stand before the cut, so that it means the same
+        in rows that are cut at different places.
         """
-        lengths = [len(column) for column in columns]
-        free = max(0, room - len(self.between) * (len(columns) - 1))
-        while sum(lengths) > free:
-            lengths[lengths.index(max(lengths))] -= 1
-        ids: list[int] = []
-        index: list[int] = []
-        segments: list[int] = []
+        room = max(0, room)
+        if self.between:
+            columns = columns[: 1 + room // len(self.between)]
+        lengths = shortened([len(column) for column in columns], room - len(self.between) * (len(columns) - 1))
+        found = Span([], [], [])
         start = 0
         for number, (column, length) in enumerate(zip(columns, lengths, strict=True)):
             if number:
-                ids += self.between
-                index += [-1] * len(self.between)
-                segments += [number - 1] * len(self.between)
-            ids += column[:length]
-            index += range(start, start + length)
-            segments += [number] * length
+                found.ids.extend(self.between)
+                found.index.extend([-1] * len(self.between))
+                found.segments.extend([min(number - 1, 1)] * len(self.between))
+            found.ids.extend(column[:length])
+            found.index.extend(range(start, start + length))
+            found.segments.extend([min(number, 1)] * length)
             start += len(column)
-        return ids, index, [min(segment, 1) for segment in segments]
+        return found
 
     def row(self, text: str, max_length: int) -> Row:
         """The text between special tokens, at most ``max_length`` tokens, predicting at position 0."""
         ids, index, segments = self.joined(self.ids(text), max_length - len(self.first) - len(self.last))
+        if not (self.first or ids or self.last):
+            return Row(ids=self.filler, text=[-1], segments=[0])
         closing = segments[-1] if segments else 0
         return Row(
-            ids=[*self.first, *ids, *self.last] or [self.pad_id],
+            ids=[*self.first, *ids, *self.last],
             text=[-1] * len(self.first) + index + [-1] * len(self.last),
             segments=[0] * len(self.first) + segments + [closing] * len(self.last),
         )
+
+
+def shortened(lengths: Sequence[int], room: int) -> list[int]:
+    """``lengths`` cut to ``room`` in all, always at the longest (at the first of equals)."""
+    kept = list(lengths)
+    surplus = sum(kept) - max(0, room)
+    while surplus > 0:
+        longest = max(kept)
+        next_longest = max((length for length in kept if length < longest), default=0)
+        tied = [number for number, length in enumerate(kept) if length == longest]
+        taken = min(surplus, (longest - next_longest) * len(tied))
+        each, rest = divmod(taken, len(tied))
+        for place, number in enumerate(tied):
+            kept[number] -= each + (place < rest)
+        surplus -= taken
+    return kept
+
+
+def padding_id(tokenizer: Any) -> int:
+    """The padding id; the end-of-text id where the model has no padding token (padding is masked all the same)."""
+    found = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    return 0 if found is None else int(found)
 
 
 def _given(token_id: int | None) -> list[int]:

@@ -41,13 +41,23 @@ def frequencies() -> Mapping[str, int]:
 
 
 class Speller:
-    """Corrects texts. ``protected`` strings (mask and unknown token) are never looked at."""
+    """Corrects texts.
 
-    def __init__(self, protected: Sequence[str] = (), distance: int = 2, min_length: int = 3) -> None:
+    ``protected`` strings (mask and unknown token) are never looked at, words shorter than ``min_length`` stay. Without
+    ``known``, lower-case words and their counts, those are :func:`frequencies`.
+    """
+
+    def __init__(
+        self,
+        protected: Sequence[str] = (),
+        distance: int = 2,
+        min_length: int = 3,
+        known: Mapping[str, int] | None = None,
+    ) -> None:
         if distance not in (1, 2):
             raise ValueError(f"distance must be 1 or 2, got {distance}")
         self._distance, self._min_length = distance, min_length
-        self._known = frequencies()
+        self._known = frequencies() if known is None else known
         alternatives = "|".join(re.escape(string) for string in protected)
         self._protected = re.compile(f"({alternatives})") if alternatives else None
         self._best = lru_cache(maxsize=CACHED)(self._search)
@@ -87,7 +97,7 @@ class Speller:
         from symspellpy import Verbosity
 
         found = self._index.lookup(word, Verbosity.ALL, max_edit_distance=self._distance)
-        nearest = [(s.distance, -s.count, s.term) for s in found if alone or s.term.isalpha()]
+        nearest = [(s.distance, -s.count, s.term) for s in found ]
         return min(nearest)[2] if nearest else None
 
     @cached_property

@@ -39,7 +39,9 @@ def model() -> Model:
         revision=f"archive:{MINILM.sha256} head:{digest}",
         load=partial(load, path=path, digest=digest),
         assets=(MINILM,),
-        offers=frozenset({Capability.GRADIENTS, Capability.MASK_TOKEN}),
+        offers=frozenset(
+            {Capability.GRADIENTS, Capability.EMBEDDINGS, Capability.HIDDEN_STATES, Capability.MASK_TOKEN}
+        ),
         about="MiniLM-L6-H384 (22.7 M parameters) with a masked-LM head trained by this project",
     )
 
