@@ -1,4 +1,7 @@
-"""Names of defenses: ``head``, ``head+objective+wrapper``, options in brackets, as in ``mvp[templates=2]+pgd``."""
+"""Names of defenses: ``head``, ``head+objective+wrapper``, options in brackets, as in ``mvp[templates=2]+pgd``.
+
+A part's own name may end in two plus signs: ``head+name+++wrapper`` is ``head``, ``name++`` and ``wrapper``.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def _part(text: str, whole: str) -> PartName:
 
 def _outside(text: str, separator: str) -> Iterator[str]:
     """``text`` cut at the separators that stand outside of brackets, braces and double quotes."""
-    depth, quoted, escaped, start = 0, False, False, 0
+    depth, quoted, escaped, start, last = 0, False, False, 0, -1
     for place, character in enumerate(text):
         if quoted:
             quoted = escaped or character != '"'
@@ -63,7 +66,10 @@ def _outside(text: str, separator: str) -> Iterator[str]:
             depth += 1
         elif character in "]}":
             depth -= 1
-        elif character == separator and depth == 0:
+        elif character == separator and depth == 0 and place > last:
+            if separator == "+" and place > start and text[place : place + 2] == "++":
+                last = place + 1  # two plus signs end a part's own name, as in NAME++
+                continue
             yield text[start:place]
             start = place + 1
     yield text[start:]

@@ -247,7 +247,7 @@ def autocast(network: Any, precision: str) -> Iterator[None]:
 
     def cast(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not network.training:
+            if torch.is_inference_mode_enabled():  # a prediction, for model selection
                 return method(*args, **kwargs)
             with torch.autocast(device, torch.bfloat16):
                 return method(*args, **kwargs).float()

@@ -12,11 +12,14 @@ from benchmark.api import DefensePart
 def register_defenses(register: Callable[[DefensePart], None]) -> None:
     """Register heads, objectives and wrappers."""
     from benchmark_plugins.defenses.heads import clsprompt, lpft, mlp, mvp, projectcls, scratch
-    from benchmark_plugins.defenses.objectives import clean
+    from benchmark_plugins.defenses.objectives import ada, clean, flooding, label_smoothing, mixada, pgd, ttso
+    from benchmark_plugins.defenses.wrappers import ranmask, spellcheck, temperature
 
-    for item in (
-        *(mlp.MLP, mvp.MVP, projectcls.PROJECTCLS, lpft.LPFT, clsprompt.CLSPROMPT),
-        *(scratch.MLP_SCRATCH, scratch.MVP_SCRATCH),
-        clean.CLEAN,
-    ):
+    heads = (mlp.MLP, mvp.MVP, projectcls.PROJECTCLS, lpft.LPFT, clsprompt.CLSPROMPT)
+    untrained = (scratch.MLP_SCRATCH, scratch.MVP_SCRATCH)
+    embeddings = (pgd.PGD,)
+    losses = (clean.CLEAN, flooding.FLOODING, label_smoothing.LABEL_SMOOTHING, ttso.TTSO, ttso.TTSO_PLUS)
+    data = (ada.ADA, mixada.MIXADA)
+    wrappers = (temperature.TEMPERATURE, ranmask.RANMASK, spellcheck.SPELLCHECK)
+    for item in (*heads, *untrained, *embeddings, *losses, *data, *wrappers):
         register(item)

@@ -124,6 +124,19 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("a+b++", ["a", "b++"]),
+        ("b+++a", ["b++", "a"]),
+        ("a+b++[x=1]+c", ["a", "b++[x=1]", "c"]),
+        ("b+++c+++a", ["b++", "c++", "a"]),
+    ],
+)
+def test_two_plus_signs_may_end_a_name(name: str, parts: list[str]) -> None:
+    assert [str(part) for part in split_name(name)] == parts
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,6}", fullmatch=True), VALUES, min_size=1, max_size=3))
 def test_a_name_with_options_reads_back_as_itself(options: dict[str, Any]) -> None:
     name = str(PartName("part", options))

@@ -132,6 +132,13 @@ def test_logits_of_100_give_finite_losses_and_gradients(backward: Backward) -> N
         assert torch.isfinite(network.weight.grad).all()
 
 
+def test_those_with_a_loss_of_their_own_say_so() -> None:
+    """A wrapper that trains by a loss of its own must not silently take their place; ``ada`` only changes the texts."""
+    own = (flooding.FLOODING, label_smoothing.LABEL_SMOOTHING, ttso.TTSO, ttso.TTSO_PLUS, mixada.MIXADA)
+    assert all(item.changes == {"loss"} for item in own)
+    assert ada.ADA.changes == frozenset()
+
+
 # ---- flooding
 
 
@@ -224,7 +231,7 @@ def test_smoothing_over_all_is_torchs_own() -> None:
     scores = torch.tensor(LOGITS, dtype=torch.float64, requires_grad=True)
     expected = nn.functional.cross_entropy(scores, torch.tensor(LABELS), label_smoothing=0.3)
     expected.backward()
-    assert loss == pytest.approx(float(expected))
+    assert loss == pytest.approx(float(expected.detach()))
     assert torch.allclose(found, scores.grad)
 
 
@@ -277,7 +284,7 @@ def test_the_gradient_of_ttso_plus_is_that_of_the_written_formula(mode: str, sco
     z = torch.tensor(scores, dtype=torch.float64, requires_grad=True)
     value = formula(z, 1, mode, 2, 3)
     value.backward()
-    assert loss == pytest.approx(float(value))
+    assert loss == pytest.approx(float(value.detach()))
     assert torch.allclose(found[0], z.grad)
     for place in range(3):
         step = torch.zeros(3, dtype=torch.float64)

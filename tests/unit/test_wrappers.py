@@ -167,6 +167,7 @@ def test_halves_round_up_and_two_words_stay(words: int, ratio: float, expected: 
 TEXT = st.text(st.sampled_from(["a", "b", " ", "\n", "\u00a0", COLUMN_SEPARATOR, "."]), max_size=40)
 
 
+@settings(deadline=None)
 @given(TEXT, st.floats(0, 1), st.integers(0, 9))
 def test_the_mask_hides_the_counted_words_and_nothing_else(text: str, ratio: float, seed: int) -> None:
     made = ranmask.draw_masked(text, ratio, MASK, random.Random(seed))
@@ -353,6 +354,7 @@ def test_the_radius_is_the_last_that_holds(p_low: float, radius: int | None) -> 
     assert ranmask_certificate.certified_radius(p_low, 10, 3) == radius
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12), st.floats(0, 1))
 def test_the_radius_holds_and_the_next_does_not(words: int, kept: int, p_low: float) -> None:
     kept = min(kept, words)
@@ -504,7 +506,7 @@ PIECES = st.one_of(LETTERS, NOISE, st.text(max_size=6), st.sampled_from([" ", " 
 SENTENCE = st.lists(PIECES, max_size=12).map("".join)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(SENTENCE)
 def test_correcting_twice_is_correcting_once_and_words_stay_as_many(text: str) -> None:
     small = speller.Speller(protected=(MASK, "[UNK]"), known=SMALL)
@@ -516,6 +518,7 @@ def test_correcting_twice_is_correcting_once_and_words_stay_as_many(text: str) -
     assert made.count(MASK) == text.count(MASK)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["movie", "Terrible", "GOOD", "i'm", "and", "cinema", "[MASK]", "3", "?"])).map(" ".join)
 )
@@ -523,7 +526,7 @@ def test_texts_of_known_words_are_left_alone(corrector: speller.Speller, text: s
     assert corrector.correct(text) == text
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.sampled_from("abcdefghilmnorstuvwy ABC.,'0"), max_size=60))
 def test_the_full_dictionary_is_idempotent_too(corrector: speller.Speller, text: str) -> None:
     made = corrector.correct(text)

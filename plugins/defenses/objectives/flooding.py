@@ -52,6 +52,7 @@ FLOODING = Objective(
     name="flooding",
     backward=backward,
     options=FloodingOptions,
+    changes=frozenset({"loss"}),
     about="cross-entropy that ascends again where the batch's loss is below a level",
     paper="Ishida et al., ICML 2020, arXiv 2002.08709; in NLP: Liu et al., ACL 2022 (Flooding-X)",
 )

@@ -71,6 +71,7 @@ LABEL_SMOOTHING = Objective(
     name="label-smoothing",
     backward=backward,
     options=LabelSmoothingOptions,
+    changes=frozenset({"loss"}),
     about="cross-entropy against targets that keep some mass off the gold label",
     paper="Szegedy et al., CVPR 2016; Goibert and Dohmatob, arXiv 1906.11567; in NLP: arXiv 2212.10258",
 )

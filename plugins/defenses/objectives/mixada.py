@@ -133,6 +133,7 @@ MIXADA = Objective(
     name="mixada",
     begin=MixAdaRun,
     options=MixAdaOptions,
+    changes=frozenset({"loss"}),
     needs=frozenset({Capability.HIDDEN_STATES}),
     uses=uses,
     about="adversarial data augmentation, and interpolated hidden states and labels of pairs of texts",

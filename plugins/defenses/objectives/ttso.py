@@ -108,6 +108,7 @@ TTSO = Objective(
     name="ttso",
     backward=backward,
     options=TtsoOptions,
+    changes=frozenset({"loss"}),
     about="cross-entropy of logits divided by a high temperature, which prediction leaves out",
     paper="Raina et al., ACL 2024, arXiv 2402.17509 (section 5); named in Wang and Lin, arXiv 2501.02654",
 )
@@ -116,6 +117,7 @@ TTSO_PLUS = Objective(
     name="ttso++",
     begin=TtsoPlusRun,
     options=TtsoPlusOptions,
+    changes=frozenset({"loss"}),
     about="ttso with a temperature for every text that grows with the entropy of its prediction",
     paper="Wang and Lin, COLING 2025, arXiv 2501.02654",
 )

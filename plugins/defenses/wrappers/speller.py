@@ -97,7 +97,7 @@ class Speller:
         from symspellpy import Verbosity
 
         found = self._index.lookup(word, Verbosity.ALL, max_edit_distance=self._distance)
-        nearest = [(s.distance, -s.count, s.term) for s in found ]
+        nearest = [(s.distance, -s.count, s.term) for s in found if alone or s.term.isalpha()]
         return min(nearest)[2] if nearest else None
 
     @cached_property
