@@ -87,6 +87,7 @@ def probe(
     import numpy as np
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     values = np.logspace(-1, 2, grid)
     if not len(held_out):
@@ -94,7 +95,8 @@ def probe(
     # warm_start lets each fit begin at the weights of the one before.
     model = LogisticRegression(max_iter=max_iter, warm_start=True)
     best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
-    with warnings.catch_warnings():
+    # One thread: the last bits, and so the weights, must not depend on how many cores a worker has.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         for value in values:
             model.set_params(C=float(value)).fit(seen, gold)

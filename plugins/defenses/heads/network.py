@@ -67,7 +67,7 @@ class EncoderNetwork(nn.Module):
         return self.body(attention_mask=rows.attention, **given).last_hidden_state
 
     def states(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
-        """What enters the first layer ``[R, L, h]``. Raises NotApplicable unless the body is BERT's or RoBERTa's kind."""
+        """What enters the first layer ``[R, L, h]``. Raises NotApplicable for bodies other than BERT and RoBERTa."""
         self._require_layers()
         return self.body.embeddings(**self._entry(rows, embeddings))
 
