@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Victim,
         WrapContext,
         Wrapper,
+        pad_rows,
         pool_rows,
         text_logits,
     )
@@ -109,6 +110,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "open_resources",
+    "pad_rows",
     "pool_rows",
     "text_logits",
 ]

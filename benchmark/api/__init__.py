@@ -27,7 +27,7 @@ from benchmark.api.defenses import (
 )
 from benchmark.api.models import MaskedLanguageModel, Model, SentenceEncoder, SynonymTable
 from benchmark.api.network import EmbeddingNetwork, LayeredNetwork, Network, pool_rows, text_logits
-from benchmark.api.rows import COLUMN_SEPARATOR, Row, RowBatch, TrainingBatch
+from benchmark.api.rows import COLUMN_SEPARATOR, Row, RowBatch, TrainingBatch, pad_rows
 
 __all__ = [
     "COLUMN_SEPARATOR",
@@ -70,6 +70,7 @@ __all__ = [
     "Victim",
     "WrapContext",
     "Wrapper",
+    "pad_rows",
     "pool_rows",
     "text_logits",
 ]

@@ -61,3 +61,21 @@ class TrainingBatch(NamedTuple):
     def to(self, device: torch.device | str) -> TrainingBatch:
         """The same batch on another device."""
         return TrainingBatch(self.rows.to(device), self.owner.to(device), self.labels.to(device), self.texts)
+
+
+def pad_rows(rows: Sequence[Row], pad_id: int) -> RowBatch:
+    """``rows`` padded on the right to the longest of them."""
+    import torch
+
+    width = max(len(row.ids) for row in rows)
+
+    def table(values: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+        return torch.tensor([[*v, *[filler] * (width - len(v))] for v in values], dtype=torch.long)
+
+    return RowBatch(
+        ids=table([row.ids for row in rows], pad_id),
+        attention=table([[1] * len(row.ids) for row in rows], 0),
+        text=table([row.text or range(len(row.ids)) for row in rows], -1),
+        slot=torch.tensor([row.slot for row in rows], dtype=torch.long),
+        segments=table([row.segments or [0] * len(row.ids) for row in rows], 0),
+    )

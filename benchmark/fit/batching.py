@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.api import Example, Row, RowBatch, TrainingBatch
+from benchmark.api import Example, Row, TrainingBatch, pad_rows
 
 if TYPE_CHECKING:
     import random
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CHUNK = 32
 """Batches within which texts are sorted by length: large enough to save padding, small enough to stay shuffled."""
+
+pad = pad_rows
 
 
 def bucketed(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
@@ -32,24 +34,6 @@ def bucketed(lengths: Sequence[int], batch_size: int, rng: random.Random) -> lis
     return batches
 
 
-def pad(rows: Sequence[Row], pad_id: int) -> RowBatch:
-    """``rows`` padded on the right to the longest of them."""
-    import torch
-
-    width = max(len(row.ids) for row in rows)
-
-    def table(values: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
-        return torch.tensor([[*v, *[filler] * (width - len(v))] for v in values], dtype=torch.long)
-
-    return RowBatch(
-        ids=table([row.ids for row in rows], pad_id),
-        attention=table([[1] * len(row.ids) for row in rows], 0),
-        text=table([row.text or range(len(row.ids)) for row in rows], -1),
-        slot=torch.tensor([row.slot for row in rows], dtype=torch.long),
-        segments=table([row.segments or [0] * len(row.ids) for row in rows], 0),
-    )
-
-
 def batches(
     rows_of: Sequence[Sequence[Row]], examples: Sequence[Example], batch_size: int, pad_id: int, rng: random.Random
 ) -> Iterator[TrainingBatch]:
@@ -57,7 +41,7 @@ def batches(
     import torch
 
     for chosen in bucketed([max(len(row.ids) for row in rows) for rows in rows_of], batch_size, rng):
-        rows = pad([row for index in chosen for row in rows_of[index]], pad_id)
+        rows = pad_rows([row for index in chosen for row in rows_of[index]], pad_id)
         owner = torch.tensor([place for place, index in enumerate(chosen) for _ in rows_of[index]])
         labels = torch.tensor([examples[index].label for index in chosen])
         yield TrainingBatch(rows, owner, labels, tuple(examples[index].text for index in chosen))

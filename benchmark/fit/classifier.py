@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.api import Row, RowBatch
-from benchmark.fit.batching import pad
+from benchmark.api import Row, RowBatch, pad_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +71,7 @@ class NetworkClassifier:
             while stop < min(len(order), start + self.batch_rows) and len(rows[order[stop]].ids) == width:
                 stop += 1
             chosen = order[start:stop]
-            batch = pad([rows[index] for index in chosen], self.network.pad_id).to(device)
+            batch = pad_rows([rows[index] for index in chosen], self.network.pad_id).to(device)
             given = () if embed is None else (embed(batch, [texts[index] for index in chosen]),)
             scores = self.network(batch, *given).float().cpu().numpy()
             for index, row in zip(chosen, scores, strict=True):

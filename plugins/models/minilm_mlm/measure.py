@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmark import Resources, Task, open_resources
+from benchmark import Resources, Task, open_resources, pad_rows
 from benchmark_plugins.models.minilm_mlm import corpus, load, masking
 
 CLOZES = (
@@ -47,7 +47,7 @@ def zero_shot(resources: Resources, seed: int = 0) -> dict[str, float | int]:
     import torch
 
     from benchmark_plugins.datasets.rotten_tomatoes import ROTTEN_TOMATOES
-    from benchmark_plugins.defenses.mvp import MVP
+    from benchmark_plugins.defenses.heads.mvp import MVP
 
     validation = ROTTEN_TOMATOES.load(resources).validation
     base = load.model().load(resources)
@@ -56,8 +56,8 @@ def zero_shot(resources: Resources, seed: int = 0) -> dict[str, float | int]:
     right, positive = 0, 0
     with torch.inference_mode():
         for example in validation:
-            ids, attention = masking.pad(network.rows(example.text))
-            prediction = int(network(ids, attention).mean(0).argmax())
+            scores = network(pad_rows(network.rows(example.text), network.pad_id))
+            prediction = int(scores.mean(0).argmax())
             right += prediction == example.label
             positive += prediction == 1
     share = round(positive / len(validation), 4)
