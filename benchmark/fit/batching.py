@@ -10,7 +10,6 @@ from benchmark.api import Example, Row, TrainingBatch, pad_rows
 if TYPE_CHECKING:
     import random
 
-    import torch
 
 CHUNK = 32
 """Batches within which texts are sorted by length: large enough to save padding, small enough to stay shuffled."""

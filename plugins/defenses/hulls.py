@@ -150,15 +150,10 @@ class Hulls:
         for match in WORD.finditer(text):
             start, stop = match.span()
             spaced = start > 0 and text[start - 1] == " "
-            before, after = text[: start - spaced], self._tokens(text[stop:])
+            after = self._tokens(text[stop:])
             place = len(ids) - len(after) - 1
-            # What stands before and after must be tokens of its own: a neighbour may join the word's token.
-            whole = (
-                place >= 0
-                and ids[place] == self._token(match[0], spaced)
-                and ids[place + 1 :] == after
-                and (not before.strip() or ids[:place] == self._tokens(before))
-            )
+            # What comes after must be tokens of its own: an ending may have joined the word.
+            whole = place >= 0 and ids[place] == self._token(match[0], spaced) and ids[place + 1 :] == after
             words.append(Place(place, match[0], spaced) if whole else None)
         return Column(tuple(ids), tuple(words))
 

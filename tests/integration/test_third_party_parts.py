@@ -71,8 +71,8 @@ def register_defenses(register):
     offers = frozenset({Capability.GRADIENTS, Capability.EMBEDDINGS})
     register(Head("bag", build, offers=offers, about="mean of the word embeddings, linear"))
     register(Objective("smooth", backward, options=Smooth, about="label smoothing"))
-    register(Wrapper("quiet", lambda context, options: Quiet(context.inner), Stage.TEXT, about="drops exclamation marks",
-                     edit=lambda text, rng, context, options: text.replace("!", "")))
+    register(Wrapper("quiet", lambda context, options: Quiet(context.inner), Stage.TEXT,
+                     about="drops exclamation marks", edit=lambda text, rng, context, options: text.replace("!", "")))
 '''
 
 

@@ -10,8 +10,8 @@ and descends on the loss at all four points. A prediction combines n draws, each
 
     w_i ~ sum_c (max_k p_ik - p_ic)^3.
 
-Training takes the place of the objective's own loss: together with any objective but ``clean`` only what that does to
-the training texts is kept.
+Training takes the place of the objective's own loss, so objectives that change the loss or the embeddings do not go
+with it; of the others, what they do to the training texts is kept.
 """
 
 from __future__ import annotations
