@@ -31,12 +31,13 @@ def compare(
 
     from benchmark.errors import BenchError
     from benchmark.leaderboard.paired import compare as paired
+    from benchmark.leaderboard.selection import cells_of, differences
     from benchmark.registry import load_registry
     from benchmark.store import Store, default_store
 
     wanted = load_registry().suite(suite)
     opened = Store(store or default_store())
-    cells = [c for c in opened.cells() if (c.suite, c.suite_version) == (wanted.name, wanted.version)]
+    cells = [c for c in cells_of(wanted, opened.cells(), (first, second)) if not differences(wanted, c)]
     scores = {name: _scores(opened, [c for c in cells if c.defense == name]) for name in (first, second)}
     shared = [place for place in scores[first] if place in scores[second] and (not dataset or place[0] in dataset)]
     if not shared:

@@ -173,7 +173,9 @@ def _report(console: Console, plan: Plan, store: Store, result: RunResult) -> No
     console.print(text, markup=False, highlight=False)
     if result.failures:
         first, trace = next(iter(result.failures.values()))
-        error = RunFailed(f"{len(result.failures)} of {len(plan.ready)} cells failed; the first: {first.message}", first.hint)
+        error = RunFailed(
+            f"{len(result.failures)} of {len(plan.ready)} cells failed; the first: {first.message}", first.hint
+        )
         if trace:
             error.add_note(trace)
         raise error

@@ -61,7 +61,7 @@ def select(suite: Suite, source: RecordSource, prescribed: Prescribed | None = N
     stay in. Raises NothingToPublish when nothing remains and BadRecord when two cells claim one place and neither, or
     both, are what is installed.
     """
-    ours = [c for c in source.cells() if (c.suite, c.suite_version) == (suite.name, suite.version)]
+    ours = cells_of(suite, source.cells(), suite.defenses)
     fitting = [cell for cell in ours if not differences(suite, cell) and _as_prescribed(cell, prescribed)]
     complete = sorted((cell for cell in fitting if source.complete(cell)), key=lambda cell: cell.key)
     if not complete:
@@ -73,6 +73,21 @@ def select(suite: Suite, source: RecordSource, prescribed: Prescribed | None = N
     chosen = _current(complete, prescribed)
     check_unique(chosen)
     return chosen
+
+
+def cells_of(suite: Suite, cells: Iterable[CellFile], defenses: Sequence[str]) -> list[CellFile]:
+    """The cells that ran for this suite version, and those of ``defenses`` that ran for another one, as this suite's.
+
+    A key does not hold the suite's name: what one suite has computed is not computed again for another of the same
+    conditions, and the cell file names the first. Whether the conditions are the same is told by :func:`differences`.
+    """
+    found = []
+    for cell in cells:
+        if (cell.suite, cell.suite_version) == (suite.name, suite.version):
+            found.append(cell)
+        elif cell.defense in defenses and cell.model == suite.model and not differences(suite, cell):
+            found.append(cell.model_copy(update={"suite": suite.name, "suite_version": suite.version}))
+    return found
 
 
 def items_of(cell: CellFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -90,11 +105,20 @@ def items_of(cell: CellFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _as_prescribed(cell: CellFile, prescribed: Prescribed | None) -> bool:
-    """Whether every item ran with the options that the suite gives it."""
+    """Whether every item ran with the options that the suite and the defense's own name give it."""
     options = prescribed.options if prescribed else {}
     return all(
-        part["options"] == options[name] for name, part in items_of(cell) if name in options and "options" in part
+        part["options"] == {**options[name], **_inline(cell, name)}
+        for name, part in items_of(cell)
+        if name in options and "options" in part
     )
+
+
+def _inline(cell: CellFile, name: str) -> Mapping[str, Any]:
+    """The options that the brackets of the defense's name give the item ``kind:name``."""
+    kind, _, item = name.partition(":")
+    found = {part.name: part.options for part in split_name(cell.defense)}
+    return found.get(item, {}) if kind == "defense" else {}
 
 
 def _current(cells: Sequence[CellFile], prescribed: Prescribed | None) -> list[CellFile]:
@@ -157,11 +181,9 @@ def differences(suite: Suite, cell: CellFile) -> list[str]:
     if isinstance(data, Mapping):
         rows = [name for name in ("train_rows", "validation_rows") if _differs(data, name, getattr(use, name))]
         found += [f"it was measured under another {name} than the suite's" for name in rows]
-    inline = {part.name: part.options for part in split_name(cell.defense)}
     for name, part in items_of(cell):
-        kind, _, item = name.partition(":")
-        given, used = suite.options.get(item, {}), part.get("options")
-        given = {**given, **inline.get(item, {})} if kind == "defense" else given
+        given = {**suite.options.get(name.partition(":")[2], {}), **_inline(cell, name)}
+        used = part.get("options")
         if isinstance(used, Mapping) and any(used.get(key) != value for key, value in given.items()):
             found.append(f"{name} ran with other options than the suite's")
     return found

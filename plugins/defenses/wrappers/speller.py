@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from benchmark import BenchError
+from benchmark_plugins.defenses.words import like
 
 DICTIONARY = "frequency_dictionary_en_82_765.txt"
 DICTIONARY_SHA256 = "68e9dc81c7e73bd7310b57e516ecaea0d8b6387ff71344a57c04174650a407a7"
@@ -89,7 +90,7 @@ class Speller:
         if len(word) < self._min_length or lower in self._known:
             return word
         best = self._best(lower, alone)
-        return word if best is None else _like(best, word)
+        return word if best is None else like(best, word)
 
     def _search(self, word: str, alone: bool) -> str | None:
         """The nearest word, the most frequent of equals. Contractions ("didn't") only for a word standing ``alone``:
@@ -109,10 +110,3 @@ class Speller:
         for word, count in self._known.items():
             index.create_dictionary_entry(word, count)
         return index
-
-
-def _like(word: str, pattern: str) -> str:
-    """Lower-case ``word`` in the case of ``pattern``: capitals, capitalised, else lower."""
-    if len(pattern) > 1 and pattern.isupper():
-        return word.upper()
-    return word[:1].upper() + word[1:] if pattern[:1].isupper() else word
