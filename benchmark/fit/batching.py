@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 CHUNK = 32
 """Batches within which texts are sorted by length: large enough to save padding, small enough to stay shuffled."""
 
-pad = pad_rows
-
 
 def bucketed(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
     """Indices 0..N-1, each once, in batches of ``batch_size`` (the last of a chunk may be smaller).

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.api import Example, NoOptions, Row, RowBatch, Task
-from benchmark.fit.batching import CHUNK, batches, bucketed, pad, steps_per_epoch
+from benchmark.api import pad_rows as pad
+from benchmark.fit.batching import CHUNK, batches, bucketed, steps_per_epoch
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark_plugins.defenses.heads import mlp, mvp
 from benchmark_plugins.models import tiny_random

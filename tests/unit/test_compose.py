@@ -21,8 +21,8 @@ from benchmark.fit.compose import (
     resolved_options,
     uses,
 )
-from benchmark.names import PartName, split_name
 from benchmark.fit.victim import fit_or_load
+from benchmark.names import PartName, split_name
 from benchmark.registry import Plugin, Registered, Registry
 from benchmark.suite import Training
 

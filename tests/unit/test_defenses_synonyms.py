@@ -30,8 +30,8 @@ from benchmark import (
     pool_rows,
     text_logits,
 )
+from benchmark.api import pad_rows as pad
 from benchmark.errors import AssetMissing, BadOptions, NotApplicable, UnknownName
-from benchmark.fit.batching import pad
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark.suite import Training
 from benchmark_plugins.attacks.embedding import Table

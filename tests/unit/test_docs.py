@@ -165,7 +165,8 @@ def test_suite_page_names_every_field_and_default() -> None:
             assert name in rows, f"{kind.__name__}.{name} is not on the page"
             if kind is Training and field.default is not PydanticUndefined:
                 shown = rows[name].split("|")[1].strip()
-                assert float(shown) == float(field.default), name
+                default = field.default
+                assert shown == f"`{default}`" if isinstance(default, str) else float(shown) == float(default), name
     assert "| `encoder` | name | required |" in text_of(ROOT / "docs/suites.md")
 
 
@@ -214,16 +215,11 @@ def test_readme_example_computes_label_smoothing_over_pooled_rows(plugin: Module
 
     import torch
 
-    from benchmark.api import TrainingBatch
+    from benchmark.api import Row, TrainingBatch, pad_rows
 
     scores = torch.tensor([[2.0, 0.0], [0.0, 0.0], [0.0, 3.0]], requires_grad=True)
-    batch = TrainingBatch(
-        ids=torch.zeros(3, 1, dtype=torch.long),
-        attention=torch.ones(3, 1),
-        owner=torch.tensor([0, 0, 1]),
-        labels=torch.tensor([0, 1]),
-    )
-    loss = plugin.backward(lambda ids, attention: scores, batch, plugin.Smoothing(share=0.2), torch.Generator())
+    batch = TrainingBatch(pad_rows([Row([1])] * 3, 0), torch.tensor([0, 0, 1]), torch.tensor([0, 1]))
+    loss = plugin.backward(lambda rows: scores, batch, plugin.Smoothing(share=0.2), torch.Generator())
 
     def one(right: float, wrong: float) -> float:
         total = math.log(math.exp(right) + math.exp(wrong))

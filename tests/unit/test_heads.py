@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmark.api import MaskedLanguageModel, NoOptions, Row, Task
+from benchmark.api import pad_rows as pad
 from benchmark.errors import BadOptions, NotApplicable
-from benchmark.fit.batching import pad
 from benchmark_plugins.defenses.heads import mlp, mvp, templates, tokens, verbalizers
 from benchmark_plugins.models import tiny_causal, tiny_random
 

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmark.api import COLUMN_SEPARATOR, Capability, Example, Head, MaskedLanguageModel, Row, Task
+from benchmark.api import pad_rows as pad
 from benchmark.errors import NotApplicable
-from benchmark.fit.batching import pad
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark_plugins.defenses.heads import clsprompt, lpft, mlp, mvp, projectcls, scratch, templates, tokens
 from benchmark_plugins.defenses.heads.verbalizers import label_words, random_words

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from benchmark.api import NoOptions, ObjectiveContext, Row, RowBatch, TrainingBatch, text_logits
-from benchmark.fit.batching import pad
+from benchmark.api import pad_rows as pad
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark.suite import Training
 from benchmark_plugins.defenses.heads import mlp, mvp

@@ -23,7 +23,7 @@ from benchmark.api import (
     pool_rows,
     text_logits,
 )
-from benchmark.fit.batching import pad
+from benchmark.api import pad_rows as pad
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark.fit.loop import train
 from benchmark.suite import Training

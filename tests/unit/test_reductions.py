@@ -15,17 +15,43 @@ import pytest
 import torch
 from fitting import TASK, begin, fit_context
 
-from benchmark.api import NoOptions, Objective, ObjectiveContext, TrainingBatch
-from benchmark.fit.batching import pad
+from benchmark.api import NoOptions, Objective, ObjectiveContext, TrainingBatch, WrapContext, Wrapper
+from benchmark.api import pad_rows as pad
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark_plugins.defenses.heads import mlp, mvp
-from benchmark_plugins.defenses.objectives import clean, freelb, infobert, pgd, tavat
+from benchmark_plugins.defenses.objectives import (
+    ada,
+    ascc,
+    clean,
+    flooding,
+    freelb,
+    infobert,
+    label_smoothing,
+    mixada,
+    pgd,
+    tavat,
+    ttso,
+)
+from benchmark_plugins.defenses.wrappers import dne, ranmask, safer, spellcheck, temperature
 from benchmark_plugins.models import tiny_random
 
 Run = Callable[[Any, TrainingBatch], float]
 
 TEXTS = ("a warm and funny film", "dull", "the plot is thin and the acting is terrible", "sweet story")
 LABELS = (1, 0, 0, 1)
+
+
+class NoSynonyms:
+    """A table in which no word has a neighbour; also the resources that hand it out."""
+
+    def model(self, name: str) -> NoSynonyms:
+        return self
+
+    def neighbours(self, word: str) -> tuple[tuple[str, float], ...]:
+        return ()
+
+
+FIT = fit_context(base=tiny_random.load(None), resources=NoSynonyms())  # type: ignore[arg-type]
 
 
 class Case(NamedTuple):
@@ -48,7 +74,7 @@ def run(objective: Objective, **options: Any) -> Run:
 
     def call(network: Any, batch: TrainingBatch) -> float:
         generator = torch.Generator().manual_seed(5)
-        context = ObjectiveContext(network, fit_context(), generator, 1, 1, lambda: NetworkClassifier(network))
+        context = ObjectiveContext(network, FIT, generator, 1, 1, lambda: NetworkClassifier(network))
         return begin(objective, objective.options(**options))(context).backward(batch)
 
     return call
@@ -64,6 +90,14 @@ CASES = [
     Case("tavat-without-tokens", run(tavat.TAVAT, steps=1, start_size=0, tokens=False)),
     Case("tavat-start-0", run(tavat.TAVAT, steps=1, start_size=0)),
     Case("infobert-off", run(infobert.INFOBERT, steps=1, start_size=0, alpha=0, beta=0)),
+    Case("ascc-without-synonyms", run(ascc.ASCC)),
+    Case("flooding-0", run(flooding.FLOODING, level=0)),
+    Case("label-smoothing-0", run(label_smoothing.LABEL_SMOOTHING, amount=0)),
+    Case("adversarial-label-smoothing-0", run(label_smoothing.LABEL_SMOOTHING, amount=0, kind="adversarial")),
+    Case("ttso-1", run(ttso.TTSO, temperature=1)),
+    Case("ttso++-1-0", run(ttso.TTSO_PLUS, temperature=1, alpha=0)),
+    Case("mixada-weight-0", run(mixada.MIXADA, weight=0)),
+    Case("ada-in-its-first-epoch", run(ada.ADA)),
 ]
 
 PATH = {"steps": 3, "step_size": 0.4, "start_size": 0.3, "epsilon": 0.5}
@@ -75,6 +109,7 @@ PAIRS = [
         run(freelb.FREELB, accumulate="last", **PATH),
         run(pgd.PGD, **{**PATH, "steps": 2}),
     ),
+    Pair("ttso++-0-is-ttso", run(ttso.TTSO_PLUS, temperature=7, alpha=0), run(ttso.TTSO, temperature=7)),
     Pair("tavat-without-tokens-is-freelb", run(tavat.TAVAT, tokens=False, **PATH), run(freelb.FREELB, **PATH)),
     Pair(
         "freelb++-is-freelb",
@@ -136,8 +171,48 @@ def test_one_is_the_special_case_of_the_other(pair: Pair, head: str) -> None:
 
 
 @pytest.mark.parametrize("head", NETWORKS)
-@pytest.mark.parametrize("objective", [pgd.PGD, freelb.FREELB, tavat.TAVAT, infobert.INFOBERT], ids=lambda o: o.name)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        *(pgd.PGD, freelb.FREELB, tavat.TAVAT, infobert.INFOBERT),
+        *(label_smoothing.LABEL_SMOOTHING, ttso.TTSO, ttso.TTSO_PLUS, mixada.MIXADA),
+    ],
+    ids=lambda o: o.name,
+)
 def test_at_its_defaults_it_is_not_plain_training(objective: Objective, head: str) -> None:
     """The comparison above can fail."""
     with pytest.raises(AssertionError):
         assert_same(gradients(run(objective), head), gradients(run(clean.CLEAN), head))
+
+
+WRAPPERS = [
+    (temperature.TEMPERATURE, {"value": 1.0}),
+    (dne.DNE, {"draws": 1}),
+    (ranmask.RANMASK, {"ratio": 0, "copies": 5, "pool": "mean"}),
+    (safer.SAFER, {"copies": 5, "pool": "mean"}),
+    (spellcheck.SPELLCHECK, {}),
+]
+
+
+@pytest.mark.parametrize("head", NETWORKS)
+@pytest.mark.parametrize(("wrapper", "options"), WRAPPERS, ids=lambda value: getattr(value, "name", ""))
+def test_a_wrapper_switched_off_predicts_what_is_inside(wrapper: Wrapper, options: dict[str, Any], head: str) -> None:
+    """As probabilities: pooling copies gives the logarithm of a mean softmax, which is another set of logits for it.
+
+    Without neighbours for `dne` and `safer`, with nothing masked, at temperature 1, on words of the dictionary."""
+    inner = NetworkClassifier(prepared(head)[0])
+    values = wrapper.options(**options)
+    state = {"temperature": 1.0} if wrapper.fit else None
+    outer = wrapper.wrap(WrapContext(inner, FIT, state), values)
+    one, other = (torch.tensor(c.logits(TEXTS)).softmax(dim=-1) for c in (outer, inner))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrapper", [ranmask.RANMASK, safer.SAFER], ids=lambda wrapper: wrapper.name)
+def test_votes_of_equal_copies_are_unanimous(wrapper: Wrapper) -> None:
+    inner = NetworkClassifier(prepared("mlp")[0])
+    off = {"ratio": 0} if wrapper is ranmask.RANMASK else {}
+    values = wrapper.options(copies=4, pool="vote", **off)
+    found = wrapper.wrap(WrapContext(inner, FIT, None), values).logits(TEXTS)
+    assert found.max(axis=1).tolist() == [1.0] * len(TEXTS)
+    assert found.argmax(axis=1).tolist() == inner.logits(TEXTS).argmax(axis=1).tolist()
