@@ -122,3 +122,18 @@ def test_strangers_are_in_the_list_with_slot_needs_and_offers(bench: Bench, plug
     assert (listed["bag"]["slot"], listed["bag"]["offers"]) == ("head", ["embeddings", "gradients"])
     assert listed["smooth"]["options"]["amount"]["default"] == 0.1
     assert (listed["quiet"]["slot"], listed["quiet"]["randomised"]) == ("wrapper", False)
+
+
+@pytest.mark.slow
+def test_a_strangers_attack_trains_a_defense_within_the_contract(bench: Bench, plugins: Path, tmp_path: Path) -> None:
+    """`ada` attacks with whatever is registered; attack, contract and encoder are part of the victim's identity."""
+    name = "mlp+ada[attack=letterswap,number=6]"
+    done = bench("run", "--suite", "smoke", "-d", name, "-a", "letterswap", "--limit", "1", plugins=plugins)
+    assert done.returncode == 0, done.stderr
+    files = [json.loads(path.read_text()) for path in (tmp_path / "cache" / "store" / "cells").glob("*/cell.json")]
+    (defense,) = {json.dumps(file["spec"]["victim"]["defense"], sort_keys=True) for file in files}
+    spec = json.loads(defense)
+    assert [attack["plugin"] for attack in spec["attacks"]] == ["bench-letterswap 1.0"]
+    assert spec["contract"]["name"] == "smoke"
+    refused = bench("run", "--suite", "smoke", "-d", "mlp+ada[attack=letterswop]", "--dry-run", plugins=plugins)
+    assert "'ada' needs the attack 'letterswop', which no plugin registers" in " ".join(refused.stdout.split())
