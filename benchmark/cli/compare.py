@@ -16,7 +16,7 @@ CLEAN = "clean"
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="A defense, such as mlp.")],
+    first: Annotated[str, typer.Argument(help="A defense as in the records, such as HEAD+OBJECTIVE.")],
     second: Annotated[str, typer.Argument(help="The other one; the difference is second minus first.")],
     suite: Annotated[str, typer.Option(help="Suite whose records are compared.")] = "mini",
     dataset: Annotated[list[str], typer.Option("--dataset", help="Only this dataset.")] = [],  # noqa: B006
