@@ -32,6 +32,7 @@ batch_size = 8
 learning_rate = {rate}
 max_length = {length}
 evaluations_per_epoch = 1
+patience = 100000
 
 [datasets.toy-reviews]
 sample = ["2149ba55750cdc06"]

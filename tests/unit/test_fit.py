@@ -206,7 +206,7 @@ def test_an_objective_may_bring_parameters_and_change_the_examples_of_an_epoch()
             seen.append((self.epoch, len(batch.labels)))
             loss = (self.own**2).sum()
             loss.backward()
-            return float(loss)
+            return float(loss.detach())
 
     made: list[Growing] = []
 
