@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from benchmark import Capability, MaskedLanguageModel, Model, ModelRole, Resources
 from benchmark_plugins.models.tiny_random import vocabulary
+from benchmark_plugins.models.tokenizers import wordpiece
 
 REVISION = "1"
 """Raised with every change of the vocabulary, the sizes or the seed."""
@@ -18,14 +19,10 @@ SEED = 20230308
 def load(resources: Resources) -> MaskedLanguageModel:
     """The network, the same on every call, and its tokenizer. ``resources`` is not used."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import AutoModelForCausalLM, GPT2Config, PreTrainedTokenizerFast
 
     vocab = vocabulary()
-    backend = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=100))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
+    backend = wordpiece(vocab)
     config = GPT2Config(
         vocab_size=len(vocab),
         n_positions=256,

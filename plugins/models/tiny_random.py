@@ -49,16 +49,13 @@ def vocabulary() -> dict[str, int]:
 def load(resources: Resources) -> MaskedLanguageModel:
     """The network, the same on every call, and its tokenizer. ``resources`` is not used."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from tokenizers import processors
     from transformers import AutoModelForMaskedLM, BertConfig
 
-    from benchmark_plugins.models.tokenizers import bert_tokenizer
+    from benchmark_plugins.models.tokenizers import bert_tokenizer, wordpiece
 
     vocab = vocabulary()
-    backend = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=100))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
+    backend = wordpiece(vocab)
     backend.post_processor = processors.BertProcessing(("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"]))
     config = BertConfig(
         vocab_size=len(vocab),

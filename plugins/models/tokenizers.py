@@ -20,3 +20,14 @@ def bert_tokenizer(backend: Tokenizer, max_length: int) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_object=backend, model_max_length=max_length, **dict(zip(names, SPECIAL_TOKENS, strict=True))
     )
+
+
+def wordpiece(vocabulary: dict[str, int]) -> Tokenizer:
+    """A lower-casing WordPiece backend over ``vocabulary``, without a post-processor."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    return backend
