@@ -33,7 +33,9 @@ def run(
     label_column: str = typer.Option("label", help="Label column of a --dataset path=FILE."),
     seed: list[int] = typer.Option([], "--seed", help="Training seed(s) instead of the suite's."),
     limit: int | None = typer.Option(None, min=1, help="Attack the first N examples of each sample (not publishable)."),
-    options: list[str] = typer.Option([], "--set", help="An option of a defense or attack: NAME.OPTION=VALUE."),
+    options: list[str] = typer.Option(
+        [], "--set", help="NAME.OPTION=VALUE of a defense or attack, or training.FIELD=VALUE."
+    ),
     jobs: int = typer.Option(0, min=0, help="Worker processes; 0 means one a core, less where memory is short."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and its estimated cost; run nothing."),
     fresh: bool = typer.Option(False, "--fresh", help="Forget the stored records of the selected cells first."),
@@ -64,7 +66,7 @@ def run(
     wanted = selected(wanted, defense, attack, names, seed)
     if files:
         wanted = wanted.model_copy(update={"datasets": _local(files, text_column, label_column)})
-    wanted = wanted.model_copy(update={"options": _with_set(wanted.options, options)})
+    wanted = _with_set(wanted, options)
     plan = make_plan(registry, wanted, sources_of(registry, wanted), limit)
     opened = Store(store or default_store())
     console = Console()
@@ -126,19 +128,32 @@ def _local(files: list[Path], text_column: str, label_column: str) -> dict[str, 
     }
 
 
-def _with_set(options: dict[str, dict[str, Any]], given: list[str]) -> dict[str, dict[str, Any]]:
-    """The suite's options with ``NAME.OPTION=VALUE`` over them; a value is JSON where it parses, else text."""
+def _with_set(suite: Suite, given: list[str]) -> Suite:
+    """The suite with ``NAME.OPTION=VALUE`` over its options, or over its training where NAME is ``training``."""
+    from pydantic import ValidationError
+
     from benchmark.errors import BadOptions
     from benchmark.options import parse_value
+    from benchmark.suite import Training
 
-    merged = {name: dict(values) for name, values in options.items()}
+    merged = {name: dict(values) for name, values in suite.options.items()}
+    training = suite.training.model_dump()
     for text in given:
         path, equals, value = text.partition("=")
         name, dot, option = path.partition(".")
         if not equals or not dot or not name or not option:
             raise BadOptions(f"--set {text} is not NAME.OPTION=VALUE", "For example --set mvp.templates=2")
-        merged.setdefault(name, {})[option] = parse_value(value)
-    return merged
+        target = training if name == "training" else merged.setdefault(name, {})
+        target[option] = parse_value(value)
+    try:
+        changed = Training.model_validate(training)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadOptions(
+            f"--set training.{where}: {first['msg']}", f"Known: {', '.join(Training.model_fields)}"
+        ) from None
+    return suite.model_copy(update={"options": merged, "training": changed})
 
 
 def _print_plan(console: Console, plan: Plan, store: Store) -> None:

@@ -37,6 +37,10 @@ def test_nothing_selected_says_what_to_do(bench: Bench) -> None:
 def test_unknown_options_are_refused(bench: Bench) -> None:
     refused(bench("run", "--suite", "smoke", "--set", "mvp.tempaltes=2", "--dry-run"), "tempaltes", "templates", code=2)
     refused(bench("run", "--suite", "smoke", "--set", "nonsense", "--dry-run"), "NAME.OPTION=VALUE", code=2)
+    refused(
+        bench("run", "--suite", "smoke", "--set", "training.epoch=1", "--dry-run"), "training.epoch", "epochs", code=2
+    )
+    refused(bench("run", "--suite", "smoke", "--set", "training.epochs=-1", "--dry-run"), "training.epochs", code=2)
     refused(bench("run", "--suite", "smoke", "--set", "mvpp.templates=2", "--dry-run"), "mvpp", code=2)
 
 
