@@ -122,11 +122,6 @@ def parsed_options(composition: Composition, options: Mapping[str, Mapping[str, 
     }
 
 
-def resolved_options(composition: Composition, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """:func:`parsed_options` as plain JSON values."""
-    return {name: value.model_dump(mode="json") for name, value in parsed_options(composition, options).items()}
-
-
 def uses(composition: Composition, options: Mapping[str, Options]) -> Uses:
     """All registered models and attacks that the parts name in their options, each once."""
     found = [part.uses(options[part.name]) for part in composition.items]

@@ -18,13 +18,17 @@ from benchmark.fit.compose import (
     not_applicable_reason,
     parse_name,
     parsed_options,
-    resolved_options,
     uses,
 )
 from benchmark.fit.victim import fit_or_load
 from benchmark.names import PartName, split_name
 from benchmark.registry import Plugin, Registered, Registry
 from benchmark.suite import Training
+
+
+def resolved_options(composition: Any, options: Any) -> dict[str, dict[str, Any]]:
+    """The options as a cell's identity holds them."""
+    return {name: value.model_dump(mode="json") for name, value in parsed_options(composition, options).items()}
 
 
 class Knobs(Options):

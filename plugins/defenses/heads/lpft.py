@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from benchmark import Capability, Head, MaskedLanguageModel, Options, RowBatch, Task
+from benchmark import Capability, Head, MaskedLanguageModel, Options, Task, pad_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,14 +127,7 @@ def _features(network: Any, texts: Sequence[str]) -> NDArray[np.float64]:
                 same = list(group)
                 for start in range(0, len(same), BATCH_ROWS):
                     chosen = same[start : start + BATCH_ROWS]
-                    ids = torch.tensor([list(rows[number].ids) for number in chosen])
-                    batch = RowBatch(
-                        ids=ids,
-                        attention=torch.ones_like(ids),
-                        text=torch.tensor([list(rows[number].text) for number in chosen]),
-                        slot=torch.tensor([rows[number].slot for number in chosen]),
-                        segments=torch.tensor([list(rows[number].segments) for number in chosen]),
-                    ).to(device)
+                    batch = pad_rows([rows[number] for number in chosen], network.pad_id).to(device)
                     found[chosen] = network.features(network.encode(batch), batch).double().cpu().numpy()
     finally:
         network.train(was_training)
