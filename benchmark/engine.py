@@ -8,15 +8,15 @@ overshoot, so an attack cannot spend more whatever its library counts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.errors import BenchError, BudgetExhausted
+from benchmark.errors import BenchError, BudgetExhausted, NotApplicable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmark.api import Classifier
+    from benchmark.api import Classifier, TokenGradients
 
 DECIMALS = 5
 PROBES = 3
@@ -59,6 +59,34 @@ class QueryCounter:
             raise BudgetExhausted(f"query budget of {self.budget} spent")
         self.queries += len(texts)
         return np.stack(self._answer(texts)) if texts else np.zeros((0, self.num_labels), np.float32)
+
+    def gradients(self, text: str, label: int) -> TokenGradients:
+        """Gradients of one text for one label, one logical query; raises BudgetExhausted, or NotApplicable."""
+        if self.budget is not None and self.queries + 1 > self.budget:
+            self.exhausted = True
+            raise BudgetExhausted(f"query budget of {self.budget} spent")
+        self.queries += 1
+        self.forwards += self._classifier.forwards_per_prediction
+        found: TokenGradients = self._white_box("gradients")(text, label)
+        return found
+
+    def token_ids(self, text: str) -> list[int]:
+        """Ids of the victim's tokens of ``text``; raises NotApplicable."""
+        found: list[int] = self._white_box("token_ids")(text)
+        return found
+
+    def embedding_matrix(self) -> NDArray[np.float32]:
+        """Word embeddings ``[V, d]``; raises NotApplicable."""
+        found: NDArray[np.float32] = self._white_box("embedding_matrix")()
+        return found
+
+    def _white_box(self, what: str) -> Any:
+        found = getattr(self._classifier, what, None)
+        if found is None:
+            raise NotApplicable(
+                f"the defense shows no {what.replace('_', ' ')}", "Choose an attack that needs scores only"
+            )
+        return found
 
     def uncounted(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The harness's own look (clean check, re-scoring): no logical query, no budget; forwards still count."""

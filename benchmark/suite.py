@@ -16,7 +16,30 @@ from pydantic import (
     model_validator,
 )
 
+from benchmark.api.attacks import Track
 from benchmark.errors import BadSuite
+
+CONTRACT_ADDITIONS = frozenset(
+    {
+        "track",
+        "frozen_columns",
+        "longest",
+        "lexicon",
+        "keep_stop_words",
+        "forbid_antonyms",
+        "forbid_repeats",
+        "forbid_truncation",
+    }
+)
+
+
+def without_defaults(model: type[BaseModel], fields: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """``fields`` of a serialised model, without those of ``names`` that hold their default.
+
+    Pages and keys of suites that never heard of such a field stay what they are.
+    """
+    defaults: dict[str, tuple[Any, Any]] = {name: (model.model_fields[name].default, []) for name in names}
+    return {name: value for name, value in fields.items() if name not in names or value not in defaults[name]}
 
 
 class Part(BaseModel):
@@ -48,6 +71,33 @@ class Contract(Part):
     """Largest word-level edit distance, as a share of the words of the original (at least one word is allowed)."""
     queries_per_word: Annotated[int, Field(ge=1)] | None = None
     """Query budget per word of the original; None means unlimited."""
+    track: Track = Track.CONTRACT
+    """On the native track no clause binds an attack: only its own constraints do. Measures are taken all the same."""
+    frozen_columns: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Columns of the text, counted from 0, that no edit may touch."""
+    longest: Annotated[float, Field(ge=1)] | None = None
+    """Most characters of the adversarial text, as a multiple of the original's."""
+    lexicon: str | None = None
+    """Registered model that knows antonyms and stop words; the next two clauses need it."""
+    keep_stop_words: bool = False
+    """No stop word of the original is replaced or removed."""
+    forbid_antonyms: bool = False
+    """No word is replaced by an antonym of it."""
+    forbid_repeats: bool = False
+    """No edit puts a word beside an equal one."""
+    forbid_truncation: bool = False
+    """No edit pushes words of the original out of the victim's window, and none hides behind its end."""
+
+    @model_validator(mode="after")
+    def _lexicon_given(self) -> Contract:
+        if self.lexicon is None and (self.keep_stop_words or self.forbid_antonyms):
+            raise ValueError("keep_stop_words and forbid_antonyms need a lexicon")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields that came after the first published page are written only where they are not at their defaults."""
+        return without_defaults(type(self), handler(self), CONTRACT_ADDITIONS)
 
 
 class Training(Part):
@@ -68,12 +118,8 @@ class Training(Part):
 
     @model_serializer(mode="wrap")
     def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A field that came after the first published page is written only where it is not at its default.
-
-        Pages and keys of suites that never heard of it stay what they are.
-        """
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "precision" or value != "fp32"}
+        """The precision came after the first published page and is written only where it is not at its default."""
+        return without_defaults(type(self), handler(self), frozenset({"precision"}))
 
 
 class SuiteDataset(Part):

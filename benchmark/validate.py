@@ -45,6 +45,7 @@ class Validator:
             raise ValueError("a contract with a similarity clause needs its encoder")
         self.contract = contract
         self.candidates = contract.candidates
+        self.track = contract.track
         self._encoder = encoder
         self._words = lru_cache(maxsize=64)(words_of)
 

@@ -6,7 +6,18 @@ declares what it needs and offers, and carries the functions that do the work.
 
 from __future__ import annotations
 
-from benchmark.api.attacks import Attack, AttackRun, ContractCheck, Victim
+from benchmark.api.attacks import (
+    RUNNABLE,
+    Access,
+    Attack,
+    AttackRun,
+    AttackState,
+    ContractCheck,
+    Family,
+    TokenGradients,
+    Track,
+    Victim,
+)
 from benchmark.api.base import THROUGH_HEAD, Capability, ModelRole, NoOptions, Options
 from benchmark.api.data import Asset, AssetReader, Dataset, Example, Resources, Splits
 from benchmark.api.defenses import (
@@ -31,12 +42,15 @@ from benchmark.api.rows import COLUMN_SEPARATOR, Row, RowBatch, TrainingBatch, p
 
 __all__ = [
     "COLUMN_SEPARATOR",
+    "RUNNABLE",
     "THROUGH_HEAD",
+    "Access",
     "Adversary",
     "Asset",
     "AssetReader",
     "Attack",
     "AttackRun",
+    "AttackState",
     "Capability",
     "Classifier",
     "CompleteDefense",
@@ -45,6 +59,7 @@ __all__ = [
     "DefensePart",
     "EmbeddingNetwork",
     "Example",
+    "Family",
     "FitContext",
     "Head",
     "LayeredNetwork",
@@ -65,6 +80,8 @@ __all__ = [
     "Stage",
     "SynonymTable",
     "Task",
+    "TokenGradients",
+    "Track",
     "TrainingBatch",
     "Uses",
     "Victim",

