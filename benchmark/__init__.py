@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Family,
         FitContext,
         Head,
+        Lexicon,
         MaskedLanguageModel,
         Model,
         ModelRole,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         pool_rows,
         text_logits,
     )
+    from benchmark.calibration import fit_temperature
     from benchmark.errors import BadData, BadOptions, BenchError, BudgetExhausted, NotApplicable
     from benchmark.hookspecs import hookimpl
     from benchmark.resources import open_resources
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "benchmark.calibration": ("fit_temperature",),
     "benchmark.errors": ("BadData", "BadOptions", "BenchError", "BudgetExhausted", "NotApplicable"),
     "benchmark.hookspecs": ("hookimpl",),
     "benchmark.resources": ("open_resources",),
@@ -95,6 +98,7 @@ __all__ = [
     "Family",
     "FitContext",
     "Head",
+    "Lexicon",
     "MaskedLanguageModel",
     "Model",
     "ModelRole",
@@ -120,6 +124,7 @@ __all__ = [
     "WrapContext",
     "Wrapper",
     "__version__",
+    "fit_temperature",
     "hookimpl",
     "open_resources",
     "pad_rows",

@@ -7,7 +7,7 @@ overshoot, so an attack cannot spend more whatever its library counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.errors import BenchError, BudgetExhausted, NotApplicable
@@ -35,11 +35,15 @@ class QueryCounter:
 
     The cache is not shared between examples: what is computed, and in which batch, is then a function of the example
     alone, so the order of examples and the number of workers change nothing. Logits are rounded to 1e-5: the last
-    bits depend on the shape of a batch and must not decide between two candidates.
+    bits depend on the shape of a batch and must not decide between two candidates. An attack (not the harness) sees
+    them divided by ``temperature``.
     """
 
-    def __init__(self, classifier: Classifier, info: VictimInfo, budget: int | None = None) -> None:
+    def __init__(
+        self, classifier: Classifier, info: VictimInfo, budget: int | None = None, temperature: float = 1.0
+    ) -> None:
         self._classifier = classifier
+        self._temperature = temperature
         self.num_labels, self.mask_token, self.unknown_token = info
         self.budget = budget
         self.queries = 0
@@ -58,7 +62,10 @@ class QueryCounter:
             self.exhausted = True
             raise BudgetExhausted(f"query budget of {self.budget} spent")
         self.queries += len(texts)
-        return np.stack(self._answer(texts)) if texts else np.zeros((0, self.num_labels), np.float32)
+        if not texts:
+            return np.zeros((0, self.num_labels), np.float32)
+        answers = np.stack(self._answer(texts))
+        return answers if self._temperature == 1.0 else np.round(answers / np.float32(self._temperature), DECIMALS)
 
     def gradients(self, text: str, label: int) -> TokenGradients:
         """Gradients of one text for one label, one logical query; raises BudgetExhausted, or NotApplicable."""
@@ -99,17 +106,61 @@ class QueryCounter:
 
         new = [text for text in dict.fromkeys(texts) if text not in self._cache]
         if new:
-            logits = self._classifier.logits(new)
-            if logits.shape != (len(new), self.num_labels):
-                raise BenchError(
-                    f"the defense returned logits of shape {logits.shape} for {len(new)} texts",
-                    f"It must return [{len(new)}, {self.num_labels}]",
-                )
-            if not np.isfinite(logits).all():
-                raise BenchError("the defense returned a logit that is not finite", "Train it again, or mend it")
-            self.forwards += len(new) * self._classifier.forwards_per_prediction
-            self._cache.update(zip(new, np.round(logits, DECIMALS), strict=True))
+            self._cache.update(zip(new, np.round(self._checked(self._classifier, new), DECIMALS), strict=True))
         return [self._cache[text] for text in texts]
+
+    def _checked(self, classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Logits ``[N, C]``, counted; raises BenchError for a wrong shape or a logit that is not finite."""
+        import numpy as np
+
+        logits = classifier.logits(texts)
+        if logits.shape != (len(texts), self.num_labels):
+            raise BenchError(
+                f"the defense returned logits of shape {logits.shape} for {len(texts)} texts",
+                f"It must return [{len(texts)}, {self.num_labels}]",
+            )
+        if not np.isfinite(logits).all():
+            raise BenchError("the defense returned a logit that is not finite", "Train it again, or mend it")
+        self.forwards += len(texts) * classifier.forwards_per_prediction
+        return logits
+
+
+class ExpectationCounter(QueryCounter):
+    """A victim handle for a randomised victim: each query is answered by the log of the mean probability over draws.
+
+    Expectation over transformation (Athalye et al., ICML 2018): a search that saw single draws would climb on noise.
+    Every call draws anew and nothing is cached. ``draws`` are asked for each query; ``seed`` fixes their numbers.
+    """
+
+    def __init__(
+        self, classifier: Any, info: VictimInfo, budget: int | None, draws: int, seed: Callable[[str, int], int]
+    ) -> None:
+        super().__init__(classifier, info, budget)
+        self.draws, self._seed, self._asked = draws, seed, 0
+
+    def _answer(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        import numpy as np
+        from scipy.special import log_softmax, logsumexp
+
+        found = []
+        for _ in range(self.draws):
+            self._asked += 1
+            found.append(self._drawn("query", self._asked, texts))
+        mean = logsumexp(log_softmax(np.stack(found).astype(np.float64), axis=-1), axis=0) - np.log(self.draws)
+        return list(np.round(mean, DECIMALS).astype(np.float32))
+
+    def votes(self, what: str, text: str, draws: int) -> list[int]:
+        """The predictions of ``draws`` fresh draws on one text; no logical query. ``what`` tells the series apart."""
+        return [int(self._drawn(what, number, [text])[0].argmax()) for number in range(draws)]
+
+    def _drawn(self, what: str, number: int, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Logits ``[N, C]`` of one draw; within a draw a text has one answer."""
+        import numpy as np
+
+        redrawn: Callable[[int], Classifier] = getattr(self._classifier, "redrawn")  # noqa: B009 - not every one has it
+        unique = list(dict.fromkeys(texts))
+        found = dict(zip(unique, self._checked(redrawn(self._seed(what, number)), unique), strict=True))
+        return np.stack([found[text] for text in texts])
 
 
 def probe_determinism(classifier: Classifier, texts: Sequence[str]) -> bool:

@@ -5,11 +5,11 @@ Pure: nothing is trained, fetched or loaded here except a local dataset file, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.api import Asset, Capability, Objective, Options, Wrapper
+from benchmark.api import RUNNABLE, Asset, AttackState, Capability, Options, Track
 from benchmark.data.source import DataSource
 from benchmark.errors import UnknownName
 from benchmark.fit.compose import (
@@ -52,6 +52,8 @@ class CellPlan:
     file: CellFile
     reason: str | None = None
     """Why the cell cannot run, or None."""
+    access: str = ""
+    """What the attack asks of the victim; not part of the identity."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _victim_cells(
     for attack_name in suite.attacks:
         attack = registry.get("attack", attack_name)
         chosen = attack_options(attack, suite)
-        attack_spec = {
+        attack_spec: dict[str, Any] = {
             "kind": "attack",
             "victim": spec,
             "contract": suite.contract_for(dataset.name).model_dump(mode="json"),
@@ -134,7 +136,11 @@ def _victim_cells(
             "sample": list(ids),
             "attack": _attack_spec(registry, attack, chosen),
         }
-        missing = _missing(attack.item.needs, composition.offers)
+        if scrutiny := suite.scrutiny.for_victim(is_randomised(composition, values)):
+            attack_spec["scrutiny"] = scrutiny
+        if suite.contract.lexicon:
+            attack_spec["lexicon"] = _model_spec(registry, suite.contract.lexicon)
+        missing = _cannot_attack(attack, chosen, suite.contract.track, composition.offers)
         cells.append(_cell(suite, victim, attack_spec, attack, chosen, ids, reason or missing))
     return cells
 
@@ -182,6 +188,8 @@ def assets_for(registry: Registry, suite: Suite) -> list[Asset]:
     models = {suite.model}
     if suite.contract.similarity:
         models.add(suite.contract.similarity.encoder)
+    if suite.contract.lexicon:
+        models.add(suite.contract.lexicon)
     attacks = list(suite.attacks)
     for name in suite.defenses:
         composition = parse_name(name, registry)
@@ -213,12 +221,28 @@ def _encoder(registry: Registry, suite: Suite) -> dict[str, str] | None:
     clause = suite.contract.similarity
     if clause is None:
         return None
-    encoder = registry.get("model", clause.encoder)
-    return {"name": encoder.name, "revision": encoder.item.revision}
+    return _model_spec(registry, clause.encoder)
 
 
-def _missing(needs: frozenset[Capability], offers: frozenset[Capability]) -> str | None:
-    lacking = sorted(needs - offers)
+def _model_spec(registry: Registry, name: str) -> dict[str, str]:
+    entry = registry.get("model", name)
+    return {"name": entry.name, "revision": entry.item.revision}
+
+
+def _cannot_attack(
+    attack: Registered, options: dict[str, Any], track: Track, offers: frozenset[Capability]
+) -> str | None:
+    """Why this attack cannot run on this victim, or None."""
+    item = attack.item
+    if item.state not in RUNNABLE:
+        absent = item.unavailable(item.options(**options)) if item.state is AttackState.NEEDS_WEIGHTS else item.card
+        if absent is not None:
+            return f"the attack '{attack.name}' is {item.state}: {absent or item.card}"
+    elif (absent := item.unavailable(item.options(**options))) is not None:
+        return f"the attack '{attack.name}' is {AttackState.UNAVAILABLE}: {absent}"
+    if track not in item.tracks:
+        return f"the attack '{attack.name}' has no {track} track"
+    lacking = sorted(item.needs - offers)
     return f"the attack needs {', '.join(lacking)}, which the defense does not offer" if lacking else None
 
 
@@ -244,44 +268,5 @@ def _cell(
         model=suite.model,
         spec=spec,
     )
-    return CellPlan(key, spec, victim, attack.name if attack else None, attack_options, ids, file, reason)
-
-
-def with_strangers(registry: Registry, suite: Suite) -> Suite:
-    """The suite plus what other distributions registered: heads and complete defenses, objectives and wrappers on every
-    head of the suite, and attacks. This is what ``--all`` means: install a plugin, and it is in the run."""
-    home = registry.get("suite", suite.name).plugin.distribution
-    foreign = [r for r in registry.items("defense") if r.plugin.distribution != home]
-    heads = [name for name in suite.defenses if "+" not in name]
-    extra = [r.name for r in foreign if not isinstance(r.item, Objective | Wrapper)]
-    extra += [f"{head}+{r.name}" for r in foreign if isinstance(r.item, Objective | Wrapper) for head in heads]
-    attacks = [r.name for r in registry.items("attack") if r.plugin.distribution != home]
-    return suite.model_copy(
-        update={
-            "defenses": tuple(dict.fromkeys([*suite.defenses, *extra])),
-            "attacks": tuple(dict.fromkeys([*suite.attacks, *attacks])),
-        }
-    )
-
-
-def selected(
-    suite: Suite,
-    defenses: Sequence[str] = (),
-    attacks: Sequence[str] = (),
-    datasets: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-) -> Suite:
-    """The suite narrowed (or widened by name) to what the command line asks for; empty means all of that kind."""
-    for name in datasets:
-        if name not in suite.datasets:
-            raise UnknownName(f"dataset of suite '{suite.name}'", name, suite.datasets)
-    update: dict[str, Any] = {}
-    if defenses:
-        update["defenses"] = tuple(dict.fromkeys(defenses))
-    if attacks:
-        update["attacks"] = tuple(dict.fromkeys(attacks))
-    if datasets:
-        update["datasets"] = {name: suite.datasets[name] for name in datasets}
-    if seeds:
-        update["seeds"] = tuple(dict.fromkeys(seeds))
-    return suite.model_copy(update=update)
+    access = str(attack.item.access) if attack else ""
+    return CellPlan(key, spec, victim, attack.name if attack else None, attack_options, ids, file, reason, access)

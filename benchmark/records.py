@@ -6,7 +6,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from benchmark.errors import BadRecord, NewerSchema
 
@@ -30,6 +30,10 @@ class Outcome(StrEnum):
     """The query budget ended first."""
     ERROR = "error"
     """The attack or the model raised; never counted as robustness."""
+
+
+LATER = frozenset({"draws", "clean_wrong", "final_wrong", "temperature"})
+"""Fields of a record that old pages do not have."""
 
 
 class Strict(BaseModel):
@@ -69,7 +73,20 @@ class ExampleRecord(Strict):
     similarity: float | None = None
     violations: tuple[str, ...] = ()
     error: str | None = None
+    draws: int | None = None
+    """Draws that judged the texts of a randomised victim; None for a deterministic one."""
+    clean_wrong: int | None = None
+    """Of those draws on the original text, the ones that miss the gold label."""
+    final_wrong: int | None = None
+    """The same for the final text: the adversarial one within the contract, else the original."""
+    temperature: float | None = None
+    """Set where the attack only broke the victim through logits divided by it."""
     timing: Timing | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields that came after the first published page are written only where they say something."""
+        return {name: value for name, value in handler(self).items() if name not in LATER or value is not None}
 
 
 class CleanRecord(Strict):

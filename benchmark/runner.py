@@ -7,17 +7,19 @@ goes on with the examples it lacks. A failed fit or chunk fails its cells and no
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmark.cascade import Cascade
 from benchmark.errors import BenchError
 from benchmark.plan import CellPlan, Plan
 from benchmark.pool import Event, Pool
 from benchmark.provenance import environment
 from benchmark.records import CleanRecord
 from benchmark.store import Store
-from benchmark.worker import AttackJob, CleanJob, FitJob, Job, PrepareJob, worker_main
+from benchmark.worker import AttackJob, CleanJob, FitJob, Job, PrepareJob, ScoreJob, worker_main
 
 CHUNK = 4
 """Examples of one attack job: small, so that two workers end together; records do not depend on it."""
@@ -49,7 +51,10 @@ class RunResult:
 class Runner:
     """One run of one plan on one store."""
 
-    def __init__(self, plan: Plan, store: Store, cache: Path, watcher: Watcher, jobs: int) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, cache: Path, watcher: Watcher, jobs: int, cascade: Sequence[str] | None = None
+    ) -> None:
+        """``cascade``: names of attacks, cheapest first, to run one after the other on what is left (None: all)."""
         self.plan, self.store, self.cache, self.watcher, self.jobs = plan, store, cache, watcher, jobs
         self.result = RunResult()
         self._queue: deque[Job] = deque()
@@ -60,12 +65,16 @@ class Runner:
         self._training: dict[str, dict[str, Any]] = {}
         self._cells = {cell.key: cell for cell in plan.ready}
         self._environment = environment()
+        self._cascade = None if cascade is None else Cascade(plan.ready, cascade, store)
 
     def run(self) -> RunResult:
         """Run everything that is not stored yet. KeyboardInterrupt passes through with all records saved."""
         with self.store.lock():
             for cell in self.plan.ready:
-                self._prepare(cell)
+                if self._cascade is None or cell.attack is None:
+                    self._prepare(cell)
+            for victim in self._cascade.victims if self._cascade else ():
+                self._next_stage(victim)
             if not self._queue:
                 return self.result
             self._queue.extendleft(self._preparations())
@@ -98,6 +107,24 @@ class Runner:
         if not jobs:  # every record is there, only the end of the cell was cut off
             self._waiting[cell.victim.key].append(AttackJob(cell, ()))
             self._open_chunks[cell.key] = 1
+
+    def _next_stage(self, victim: str) -> None:
+        """Queue the next stage of a victim's cascade, or nothing at its end."""
+        stage = self._cascade.next_stage(victim) if self._cascade else None
+        if stage is None:
+            return
+        cell, ids = stage
+        self.store.open_cell(cell.file)
+        self.store.repair(cell.key)
+        self.watcher.planned(cell, 0, len(ids))
+        jobs: list[Job] = [AttackJob(cell, ids[n : n + CHUNK]) for n in range(0, len(ids), CHUNK)]
+        self._open_chunks[cell.key] = len(jobs)
+        if victim in self._training:
+            self._queue.extend(jobs)
+            return
+        if not self._waiting[victim]:
+            self._queue.append(FitJob(cell.victim))
+        self._waiting[victim] += jobs
 
     def _preparations(self) -> list[Job]:
         """One job for each attack that has work to do. Its failure is not final: the attack's chunks report it."""
@@ -139,6 +166,7 @@ class Runner:
             self._training[job.victim.key] = {**value.get("training", {}), "parameters": value.get("parameters")}
             self._queue.extend(self._waiting.pop(job.victim.key, ()))
             return
+        assert isinstance(job, CleanJob | AttackJob)
         cell = job.cell
         self._open_chunks[cell.key] -= 1
         if self._open_chunks[cell.key] or cell.key in self.result.failures:
@@ -151,25 +179,32 @@ class Runner:
             "plugins": dict(sorted([*parts, (spec["model"]["name"], spec["model"]["plugin"])])),
             "training": self._training.get(cell.victim.key, {}),
             "forwards_per_prediction": value["forwards_per_prediction"],
+            "probe": value["probe"],
+            **({"attack_access": cell.access} if cell.access else {}),
             "environment": self._environment,
         }
         self.store.set_provenance(cell.file.model_copy(update={"provenance": provenance}))
         if cell.attack is None:
             self.store.finish(cell.file, self._clean.pop(cell.key, []))
         else:
-            self.store.finish(cell.file, self.store.records(cell.file))
+            found = self.store.records(cell.file)
+            if len(found) == len(cell.ids):  # a stage of a cascade leaves a cell open, for a later full run
+                self.store.finish(cell.file, found)
+            self._next_stage(cell.victim.key)
         self.result.computed += 1
         self.watcher.finished(cell)
 
     def _fail(self, job: Job, error: BenchError, trace: str) -> None:
         """A failed fit fails every cell of its victim, anything else its own cell; nothing else is touched."""
         if isinstance(job, FitJob):
-            cells = {j.cell.key for j in self._waiting.pop(job.victim.key, ()) if not isinstance(j, FitJob)}
-        elif isinstance(job, PrepareJob):
+            cells = {j.cell.key for j in self._waiting.pop(job.victim.key, ()) if isinstance(j, CleanJob | AttackJob)}
+        elif isinstance(job, PrepareJob | ScoreJob):
             cells = set()
         else:
             cells = {job.cell.key}
-            self._queue = deque(j for j in self._queue if isinstance(j, FitJob) or j.cell.key != job.cell.key)
+            self._queue = deque(
+                j for j in self._queue if isinstance(j, FitJob | ScoreJob) or j.cell.key != job.cell.key
+            )
         for key in sorted(cells):
             if key not in self.result.failures:
                 self.result.failures[key] = (error, trace)

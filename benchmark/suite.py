@@ -122,6 +122,22 @@ class Training(Part):
         return without_defaults(type(self), handler(self), frozenset({"precision"}))
 
 
+class Scrutiny(Part):
+    """How victims are treated that would mislead an attack (docs/decisions/0005)."""
+
+    query_draws: Annotated[int, Field(ge=1)] = 4
+    """Draws of a randomised victim whose mean probability answers one query."""
+    final_draws: Annotated[int, Field(ge=1)] = 16
+    """Fresh draws that judge the final text of a randomised victim."""
+    recalibrate: bool = False
+    """Attack what held once more through a fitted temperature, where the victim is over- or under-confident."""
+
+    def for_victim(self, randomised: bool) -> dict[str, Any]:
+        """What of it changes the records of one victim, for the cell's identity; usually nothing."""
+        draws = {"query_draws": self.query_draws, "final_draws": self.final_draws} if randomised else {}
+        return draws | ({"recalibrate": True} if self.recalibrate and not randomised else {})
+
+
 class SuiteDataset(Part):
     """One dataset of a suite: how much of it is used, and which test examples are attacked."""
 
@@ -154,6 +170,7 @@ class Suite(Part):
     seeds: tuple[int, ...] = (0,)
     contract: Contract
     training: Training = Training()
+    scrutiny: Scrutiny = Scrutiny()
     datasets: dict[str, SuiteDataset]
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     notes: str = ""
@@ -166,6 +183,12 @@ class Suite(Part):
             if len(set(values)) != len(values):
                 raise ValueError(f"{field} lists a value twice")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The table of scrutiny came after the first published page and is written only where something is set."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "scrutiny" or self.scrutiny != Scrutiny()}
 
     def contract_for(self, dataset: str) -> Contract:
         """The contract with the dataset's own share of perturbed words."""

@@ -11,18 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.api import AttackRun, Classifier, Example, FitContext, Splits, Task
 from benchmark.data.source import DataSource, sources_of
 from benchmark.engine import VictimInfo, probe_determinism
 from benchmark.errors import BenchError
+from benchmark.frozen import Gate
 from benchmark.plan import CellPlan, VictimPlan, attack_options
+from benchmark.probe import is_miscalibrated, stored_probe
 from benchmark.records import CleanRecord, Outcome
 from benchmark.registry import Registry, load_registry
 from benchmark.resources import BenchResources
 from benchmark.suite import Suite
 from benchmark.validate import Validator
+from benchmark.window import Window, read_characters
+
+if TYPE_CHECKING:
+    from benchmark.evaluate import Target
 
 Emit = Callable[[str, Any], None]
 PREDICT_CHUNK = 64
@@ -45,13 +51,40 @@ class AttackJob:
 
 
 @dataclass(frozen=True)
+class ScoreJob:
+    """Ask a victim about texts that others were broken with; ``texts`` are ``(example id, text)``."""
+
+    victim: VictimPlan
+    texts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class PrepareJob:
     """Build an attack once while victims are being fitted, so that its derived assets are there when it starts."""
 
     cell: CellPlan
 
 
-Job = FitJob | CleanJob | AttackJob | PrepareJob
+Job = FitJob | CleanJob | AttackJob | PrepareJob | ScoreJob
+
+
+class Built(NamedTuple):
+    """An attack as it was built for one dataset, and the contract it is held to."""
+
+    key: str
+    run: AttackRun
+    validator: Validator
+    gate: Gate
+
+
+class Fitted(NamedTuple):
+    """A victim in memory."""
+
+    key: str
+    classifier: Classifier
+    info: VictimInfo
+    log: dict[str, Any]
+    probe: dict[str, Any]
 
 
 class Workbench:
@@ -66,14 +99,14 @@ class Workbench:
         self.resources = BenchResources(self.registry, AssetStore(cache, progress=False))
         self.sources: Mapping[str, DataSource] = sources_of(self.registry, suite)
         self._parts: dict[str, Splits] = {}
-        self._victim: tuple[str, Classifier, VictimInfo, dict[str, Any]] | None = None
-        self._attack: tuple[str, AttackRun, Validator] | None = None
+        self._victim: Fitted | None = None
+        self._attack: Built | None = None
 
     def run(self, job: Job, emit: Emit) -> dict[str, Any]:
         """Do one job; ``emit(kind, value)`` reports progress and records on the way."""
         if isinstance(job, FitJob):
-            *_, log = self.victim(job.victim, lambda share, text: emit("progress", (share, text)))
-            return log
+            fitted = self.victim(job.victim, lambda share, text: emit("progress", (share, text)))
+            return {**fitted.log, "probe": fitted.probe}
         if isinstance(job, CleanJob):
             return self._clean(job.cell, emit)
         if isinstance(job, PrepareJob):
@@ -81,6 +114,8 @@ class Workbench:
             self.attack(job.cell)
             emit("progress", (1.0, "ready"))
             return {}
+        if isinstance(job, ScoreJob):
+            return self._score(job)
         return self._attack_chunk(job, emit)
 
     def parts(self, dataset: str) -> Splits:
@@ -91,14 +126,12 @@ class Workbench:
     def task(self, dataset: str) -> Task:
         return Task(dataset, self.sources[dataset].dataset.label_names, self.suite.training.max_length)
 
-    def victim(
-        self, plan: VictimPlan, progress: Callable[[float, str], None]
-    ) -> tuple[str, Classifier, VictimInfo, dict[str, Any]]:
+    def victim(self, plan: VictimPlan, progress: Callable[[float, str], None]) -> Fitted:
         """The fitted victim, from its checkpoint or trained now; refused when its answers are not deterministic."""
         from benchmark.fit.compose import parse_name
         from benchmark.fit.victim import fit_or_load
 
-        if self._victim is None or self._victim[0] != plan.key:
+        if self._victim is None or self._victim.key != plan.key:
             self._victim = None
             parts = self.parts(plan.dataset)
             base = self.resources.fresh_model(self.suite.model)
@@ -115,63 +148,87 @@ class Workbench:
                 self.resources,
                 partial(self._adversarial, plan, info),
             )
+            folder = self.cache / "victims" / plan.key
             classifier, log = fit_or_load(
                 parse_name(plan.defense, self.registry),
                 plan.options,
                 context,
                 self.suite.training,
-                self.cache / "victims" / plan.key,
+                folder,
             )
             if not probe_determinism(classifier, [example.text for example in parts.validation[:4]]):
                 raise BenchError(
                     f"the victim '{plan.defense}' gives other logits each time it is asked",
                     "Turn dropout off at prediction time; a randomised defense draws from its seed and the text",
                 )
-            self._victim = (plan.key, classifier, info, log)
+            found = stored_probe(folder, classifier, parts.validation)
+            self._victim = Fitted(plan.key, classifier, info, log, found)
         return self._victim
 
     def _clean(self, cell: CellPlan, emit: Emit) -> dict[str, Any]:
-        _, classifier, _, _ = self.victim(cell.victim, lambda share, text: None)
+        victim = self.victim(cell.victim, lambda share, text: None)
         rows = self.sources[cell.victim.dataset].clean_rows(self.parts(cell.victim.dataset))
         for start in range(0, len(rows), PREDICT_CHUNK):
             chunk = rows[start : start + PREDICT_CHUNK]
-            predictions = classifier.logits([example.text for example in chunk]).argmax(axis=-1)
+            predictions = victim.classifier.logits([example.text for example in chunk]).argmax(axis=-1)
             for example, prediction in zip(chunk, predictions, strict=True):
                 record = CleanRecord(
                     cell=cell.key, example_id=example.id, label=example.label, prediction=int(prediction)
                 )
                 emit("clean", record)
             emit("progress", ((start + len(chunk)) / len(rows), "predicting"))
-        return {"forwards_per_prediction": classifier.forwards_per_prediction}
+        return self._facts(victim)
 
     def _attack_chunk(self, job: AttackJob, emit: Emit) -> dict[str, Any]:
         from benchmark.evaluate import attack_example
 
         cell = job.cell
-        _, classifier, info, _ = self.victim(cell.victim, lambda share, text: None)
-        run, validator = self.attack(cell)
+        victim = self.victim(cell.victim, lambda share, text: None)
+        built = self.attack(cell)
+        target = target_of(victim, cell.spec.get("scrutiny", {}))
         dataset = cell.victim.dataset
         for example in self.sources[dataset].attacked(self.parts(dataset), job.ids):
             self.resources.begin_example()
-            emit("record", attack_example(run, classifier, info, validator, example, cell.key))
-        return {"forwards_per_prediction": classifier.forwards_per_prediction}
+            emit("record", attack_example(built.run, target, built.validator, example, cell.key, built.gate))
+        return self._facts(victim)
 
-    def attack(self, cell: CellPlan) -> tuple[AttackRun, Validator]:
+    def _score(self, job: ScoreJob) -> dict[str, Any]:
+        """Predictions of one victim, by position; a randomised one answers with its usual draw."""
+        victim = self.victim(job.victim, lambda share, text: None)
+        predictions = victim.classifier.logits([text for _, text in job.texts]).argmax(axis=-1)
+        return {"predictions": [int(found) for found in predictions]}
+
+    @staticmethod
+    def _facts(victim: Fitted) -> dict[str, Any]:
+        return {"forwards_per_prediction": victim.classifier.forwards_per_prediction, "probe": victim.probe}
+
+    def attack(self, cell: CellPlan) -> Built:
         """The built attack and the validator of its contract, for one attack and dataset."""
         return self._built(str(cell.attack), cell.attack_options, cell.victim.dataset)
 
-    def _built(self, name: str, options: Mapping[str, Any], dataset: str) -> tuple[AttackRun, Validator]:
+    def _built(self, name: str, options: Mapping[str, Any], dataset: str) -> Built:
         from benchmark.options import parse
 
         key = f"{name}/{dataset}"
-        if self._attack is None or self._attack[0] != key:
+        if self._attack is None or self._attack.key != key:
             contract = self.suite.contract_for(dataset)
             clause = contract.similarity
-            validator = Validator(contract, self.resources.model(clause.encoder) if clause else None)
+            validator = Validator(
+                contract,
+                self.resources.model(clause.encoder) if clause else None,
+                self.resources.model(contract.lexicon) if contract.lexicon else None,
+                self._window() if contract.forbid_truncation else None,
+            )
+            gate = Gate(validator)
             item = self.registry.get("attack", name).item
             values = parse(item.options, options, f"attack '{name}'")
-            self._attack = (key, item.build(values, self.resources, validator, self.task(dataset)), validator)
-        return self._attack[1], self._attack[2]
+            self._attack = Built(key, item.build(values, self.resources, gate, self.task(dataset)), validator, gate)
+        return self._attack
+
+    def _window(self) -> Window:
+        """How much of a text the suite's model reads; a template makes it a little less."""
+        tokenizer = self.resources.model(self.suite.model).tokenizer
+        return read_characters(tokenizer, self.suite.training.max_length)
 
     def _adversarial(
         self,
@@ -183,17 +240,32 @@ class Workbench:
         seed: int,
     ) -> list[Example]:
         """The :data:`benchmark.api.Adversary` of a fit: texts within the contract that turn ``classifier``."""
-        from benchmark.evaluate import attack_example
+        from benchmark.evaluate import Target, attack_example
 
         options = attack_options(self.registry.get("attack", attack), self.suite)
-        run, validator = self._built(attack, options, plan.dataset)
+        built = self._built(attack, options, plan.dataset)
         found: list[Example] = []
         for example in examples:
             self.resources.begin_example()
-            record = attack_example(run, classifier, info, validator, example, f"{plan.key}/{seed}")
+            target = Target(classifier, info)
+            record = attack_example(built.run, target, built.validator, example, f"{plan.key}/{seed}", built.gate)
             if record.outcome is Outcome.BROKEN and record.adversarial_text is not None:
                 found.append(replace(example, text=record.adversarial_text))
         return found
+
+
+def target_of(victim: Fitted, scrutiny: Mapping[str, Any]) -> Target:
+    """The victim as a cell with this ``scrutiny`` attacks it."""
+    from benchmark.evaluate import Target
+
+    again = scrutiny.get("recalibrate") and is_miscalibrated(victim.probe)
+    return Target(
+        victim.classifier,
+        victim.info,
+        scrutiny.get("query_draws", 0),
+        scrutiny.get("final_draws", 0),
+        victim.probe["temperature"] if again else None,
+    )
 
 
 def worker_main(connection: Any, suite: Suite, cache: Path, threads: int = 1) -> None:

@@ -36,7 +36,7 @@ from benchmark.api.defenses import (
     WrapContext,
     Wrapper,
 )
-from benchmark.api.models import MaskedLanguageModel, Model, SentenceEncoder, SynonymTable
+from benchmark.api.models import Lexicon, MaskedLanguageModel, Model, SentenceEncoder, SynonymTable
 from benchmark.api.network import EmbeddingNetwork, LayeredNetwork, Network, pool_rows, text_logits
 from benchmark.api.rows import COLUMN_SEPARATOR, Row, RowBatch, TrainingBatch, pad_rows
 
@@ -63,6 +63,7 @@ __all__ = [
     "FitContext",
     "Head",
     "LayeredNetwork",
+    "Lexicon",
     "MaskedLanguageModel",
     "Model",
     "ModelRole",

@@ -41,3 +41,4 @@ class ModelRole(StrEnum):
     CAUSAL_LM = "causal-lm"
     SENTENCE_ENCODER = "sentence-encoder"
     SYNONYMS = "synonyms"
+    LEXICON = "lexicon"

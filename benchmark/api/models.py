@@ -1,4 +1,4 @@
-"""Base models and sentence encoders."""
+"""Base models, sentence encoders, and tables of words."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ class SynonymTable(Protocol):
         """Lower-case ``word``'s neighbours with their similarity (1 is the most), nearest first, itself left out."""
 
 
+class Lexicon(Protocol):
+    """What the clauses of a contract on words look up. Words are lower-case, with straight apostrophes."""
+
+    stop_words: frozenset[str]
+
+    def antonyms(self, word: str) -> frozenset[str]:
+        """Words that may not take the place of ``word``; none for one that is not known.
+
+        Forms count as they are written: a lexicon that wants "hated" to be an antonym of "loved" returns it.
+        """
+
+
 @dataclass
 class MaskedLanguageModel:
     """A loaded base model: a ``transformers`` masked (or causal) LM in eval mode, and its fast tokenizer.
@@ -47,7 +59,7 @@ class MaskedLanguageModel:
 
 @dataclass(frozen=True)
 class Model:
-    """A base model or a sentence encoder. ``load(resources)`` returns a fresh object of the role's type.
+    """A base model, an encoder or a table of words. ``load(resources)`` returns a fresh object of the role's type.
 
     ``revision`` names the exact weights (digests of the files they come from).
     """

@@ -36,10 +36,24 @@ class Network(Protocol):
 
 
 class EmbeddingNetwork(Network, Protocol):
-    """A network whose head offers ``Capability.EMBEDDINGS``."""
+    """A network whose head offers ``Capability.EMBEDDINGS``.
+
+    ``vocabulary_size`` and ``text_tokens`` are optional: only attacks that see the model's inside (access "gradient")
+    ask for them, and without them such an attack does not apply to the head.
+    """
+
+    vocabulary_size: int
+    """Ids ``embed`` knows: 0 to this, excluded."""
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Word embeddings ``[..., d]`` of ids ``[...]``, attached to the graph."""
+
+    def text_tokens(self, text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+        """Ids and spans of the text's own tokens; token i is the one that ``Row.text`` calls i.
+
+        Without special and template tokens, but with those that the rows cut off. A span is the first character of the
+        token in the text and the one after its last. Raises NotApplicable where none can be told.
+        """
 
 
 class LayeredNetwork(EmbeddingNetwork, Protocol):

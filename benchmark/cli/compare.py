@@ -29,13 +29,14 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
+    from benchmark.choice import suite_named
     from benchmark.errors import BenchError
     from benchmark.leaderboard.paired import compare as paired
     from benchmark.leaderboard.selection import cells_of, differences
     from benchmark.registry import load_registry
     from benchmark.store import Store, default_store
 
-    wanted = load_registry().suite(suite)
+    wanted = suite_named(load_registry(), suite)
     opened = Store(store or default_store())
     cells = [c for c in cells_of(wanted, opened.cells(), (first, second)) if not differences(wanted, c)]
     scores = {name: _scores(opened, [c for c in cells if c.defense == name]) for name in (first, second)}

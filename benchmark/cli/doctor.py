@@ -36,13 +36,14 @@ def doctor(
     """Check versions, plugins, cache, assets and package index. Exit code 1 when something needed is missing."""
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
+    from benchmark.choice import suite_named
     from benchmark.plan import assets_for
     from benchmark.registry import load_registry
 
     registry = load_registry()
     root = cache_root()
     store = AssetStore(root, progress=False)
-    assets = assets_for(registry, registry.suite(suite)) if suite else registry.assets()
+    assets = assets_for(registry, suite_named(registry, suite)) if suite else registry.assets()
     found = [*_versions(), *_plugins(registry), *_cache(root, store, assets), *_assets(store, assets)]
     if network:
         found.append(_index(store, assets))

@@ -18,11 +18,12 @@ def fetch(
     """
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
+    from benchmark.choice import suite_named
     from benchmark.plan import assets_for
     from benchmark.registry import load_registry
 
     registry = load_registry()
-    assets = assets_for(registry, registry.suite(suite)) if suite else registry.assets()
+    assets = assets_for(registry, suite_named(registry, suite)) if suite else registry.assets()
     root = cache_root()
     fetched = {asset.name for asset in AssetStore(root, progress=not quiet).ensure(assets, thorough=True)}
     if quiet:

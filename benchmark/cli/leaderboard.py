@@ -25,12 +25,13 @@ def publish_page(
 
     The evidence holds every outcome and each adversarial text as an edit script, but no sentence of a dataset.
     """
+    from benchmark.choice import suite_named
     from benchmark.leaderboard.publish import publish
     from benchmark.registry import load_registry
     from benchmark.store import Store, default_store
 
     registry = load_registry()
-    wanted = registry.suite(suite)
+    wanted = suite_named(registry, suite)
     written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted))
     page = out / wanted.name / f"v{wanted.version}"
     typer.echo(f"{page / 'leaderboard.md'} ({len(written)} files; verify with: bench leaderboard check {page})")

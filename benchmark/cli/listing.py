@@ -16,7 +16,8 @@ def list_items(
     """List defenses, attacks, datasets, models and suites with the plugin each comes from.
 
     Defenses compose: a head, an objective and wrappers are joined by plus signs, such as HEAD+OBJECTIVE+WRAPPER;
-    options stand in brackets, such as HEAD[OPTION=VALUE].
+    options stand in brackets, such as HEAD[OPTION=VALUE]. Beside an attack stands its state: faithful, variant (a part
+    or an asset is replaced, see its card in --json) and fixed run; the others are listed with the reason.
     """
     from benchmark.errors import UnknownName
     from benchmark.registry import KINDS, load_registry
@@ -33,9 +34,9 @@ def list_items(
                 {
                     "kind": wanted,
                     "name": entry.name,
-                    "slot": type(entry.item).__name__.lower() if wanted == "defense" else "",
+                    "slot": _slot(wanted, entry.item),
                     "about": getattr(entry.item, "about", ""),
-                    **(_part(entry.item) if wanted == "defense" else {}),
+                    **_declared(wanted, entry.item),
                     "plugin": entry.plugin.name,
                     "distribution": entry.plugin.distribution,
                     "version": entry.plugin.version,
@@ -50,20 +51,55 @@ def list_items(
     _print(rows, problems)
 
 
+def _slot(kind: str, item: Any) -> str:
+    """What kind of a defense's part, or how an attack runs."""
+    if kind == "defense":
+        return type(item).__name__.lower()
+    return str(item.state) if kind == "attack" else ""
+
+
+def _declared(kind: str, item: Any) -> dict[str, Any]:
+    """What a part of a defense or an attack declares; nothing for other kinds."""
+    return _part(item) if kind == "defense" else _attack(item) if kind == "attack" else {}
+
+
+def _options(item: Any) -> dict[str, Any]:
+    return {
+        name: {"default": field.get_default(call_default_factory=True), "about": field.description or ""}
+        for name, field in item.options.model_fields.items()
+    }
+
+
+def _attack(item: Any) -> dict[str, Any]:
+    return {
+        "display": item.display,
+        "family": str(item.family),
+        "access": str(item.access),
+        "state": str(item.state),
+        "card": item.card,
+        "missing": item.unavailable(item.options()),
+        "tracks": sorted(item.tracks),
+        "diagnostic": item.diagnostic,
+        "needs": sorted(item.needs),
+        "assets": sorted(asset.name for asset in item.assets),
+        "models": sorted(item.models),
+        "cost": item.cost,
+        "paper": item.paper,
+        "parameters": dict(item.parameters),
+        "options": _options(item),
+    }
+
+
 def _part(item: Any) -> dict[str, Any]:
     """What a part of a defense declares."""
     from benchmark.api import Wrapper
 
-    options = {
-        name: {"default": field.get_default(call_default_factory=True), "about": field.description or ""}
-        for name, field in item.options.model_fields.items()
-    }
     return {
         "needs": sorted(item.needs),
         "offers": sorted(getattr(item, "offers", ())),
         "randomised": isinstance(item, Wrapper) and item.randomised(item.options()),
         "paper": item.paper,
-        "options": options,
+        "options": _options(item),
     }
 
 
@@ -74,9 +110,16 @@ def _print(rows: list[dict[str, Any]], problems: list[dict[str, str]]) -> None:
 
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("kind", "name", "about", "plugin"):
+    if rows and all(row["kind"] == "attack" for row in rows):
+        columns = ("name", "state", "family", "access", "about")
+    else:
+        columns = ("kind", "name", "about", "plugin")
+    for column in columns:
         table.add_column(column)
     for row in rows:
+        if "state" in columns:
+            table.add_row(*(escape(row[column]) for column in columns))
+            continue
         kind = f"{row['kind']} ({row['slot']})" if row["slot"] else row["kind"]
         origin = f"{row['plugin']} ({row['distribution']} {row['version']})"
         table.add_row(*(escape(cell) for cell in (kind, row["name"], row["about"], origin)))

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.api import Track
     from benchmark.plan import Plan
     from benchmark.registry import Registry
     from benchmark.runner import RunResult
@@ -27,7 +28,8 @@ def run(
     everything: bool = typer.Option(False, "--all", help="Every defense x attack x dataset, plugins of others too."),
     suite: str = typer.Option(DEFAULT_SUITE, "--suite", help="A suite's name (bench list suites) or a TOML file."),
     defense: list[str] = typer.Option([], "-d", "--defense", help="Only this defense, such as HEAD or HEAD+OBJECTIVE."),
-    attack: list[str] = typer.Option([], "-a", "--attack", help="Only this attack."),
+    attack: list[str] = typer.Option([], "-a", "--attack", help="Only this attack; all means every one that can run."),
+    track: str = typer.Option("contract", help="contract: the suite's; native: only the attack's own constraints."),
     dataset: list[str] = typer.Option([], "--dataset", help="Only this dataset, or path=FILE (jsonl, csv, parquet)."),
     text_column: str = typer.Option("text", help="Text column of a --dataset path=FILE."),
     label_column: str = typer.Option("label", help="Label column of a --dataset path=FILE."),
@@ -38,6 +40,12 @@ def run(
     ),
     jobs: int = typer.Option(0, min=0, help="Worker processes; 0 means one a core, less where memory is short."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and its estimated cost; run nothing."),
+    cascade: bool = typer.Option(
+        False, "--cascade", help="Cheapest attack first, later ones on what is left: the same worst case, sooner."
+    ),
+    transfer: bool = typer.Option(
+        False, "--transfer", help="Afterwards score every adversarial text on every other victim, as a matrix."
+    ),
     fresh: bool = typer.Option(False, "--fresh", help="Forget the stored records of the selected cells first."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Go on without plugins that fail to load."),
     store: Path | None = typer.Option(None, help="Where records are kept (default: in the per-user cache)."),
@@ -49,9 +57,11 @@ def run(
     """
     from rich.console import Console
 
+    from benchmark.api import Track
+    from benchmark.choice import native, selected, suite_named, with_strangers
     from benchmark.data.source import sources_of
     from benchmark.errors import BenchError
-    from benchmark.plan import make_plan, selected, with_strangers
+    from benchmark.plan import make_plan
     from benchmark.registry import load_registry, require_sound
     from benchmark.store import Store, default_store
 
@@ -60,10 +70,12 @@ def run(
         raise BenchError("nothing was selected", "Say bench run --all, or choose with --suite, -d, -a or --dataset")
     registry = load_registry()
     require_sound(registry, skip_broken)
-    frozen = registry.suite(suite)
-    wanted = with_strangers(registry, frozen) if everything else frozen
+    wanted = suite_named(registry, suite)
+    if _track(track) is Track.NATIVE:
+        wanted = native(wanted)
+    wanted = with_strangers(registry, wanted) if everything else wanted
     names, files = _split_datasets(dataset)
-    wanted = selected(wanted, defense, attack, names, seed)
+    wanted = selected(registry, wanted, defense, attack, names, seed)
     if files:
         wanted = wanted.model_copy(update={"datasets": _local(files, text_column, label_column)})
     wanted = _with_set(wanted, options)
@@ -76,13 +88,33 @@ def run(
     if fresh:
         for cell in plan.ready:
             opened.discard(cell.key)
-    result = _execute(console, registry, wanted, plan, opened, jobs)
+    result = _execute(console, registry, wanted, plan, opened, jobs, cascade)
+    if cascade:
+        from benchmark.cli.cascade import print_worst_cases
+
+        print_worst_cases(console, plan, opened)
     _report(console, plan, opened, result)
+    if transfer:
+        from benchmark.cli.transfer import run_transfer
+
+        run_transfer(console, plan, opened, jobs or default_jobs())
 
 
-def _execute(console: Console, registry: Registry, suite: Suite, plan: Plan, store: Store, jobs: int) -> RunResult:
+def _track(text: str) -> Track:
+    from benchmark.api import Track
+    from benchmark.errors import UnknownName
+
+    if text not in {track.value for track in Track}:
+        raise UnknownName("track", text, [track.value for track in Track])
+    return Track(text)
+
+
+def _execute(
+    console: Console, registry: Registry, suite: Suite, plan: Plan, store: Store, jobs: int, cascade: bool
+) -> RunResult:
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
+    from benchmark.choice import cheapest_first
     from benchmark.cli.messages import stopped
     from benchmark.cli.progress import RichWatcher
     from benchmark.plan import assets_for
@@ -93,7 +125,8 @@ def _execute(console: Console, registry: Registry, suite: Suite, plan: Plan, sto
         AssetStore(cache, progress=console.is_terminal).ensure(assets_for(registry, suite))
     try:
         with RichWatcher(console) as watcher:
-            return Runner(plan, store, cache, watcher, jobs or default_jobs()).run()
+            order = cheapest_first(registry, suite) if cascade else None
+            return Runner(plan, store, cache, watcher, jobs or default_jobs(), order).run()
     except KeyboardInterrupt:  # caught here: the command-line library would end the process without a word
         stopped()
         raise typer.Exit(130) from None

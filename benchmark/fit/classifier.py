@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.api import Row, RowBatch, pad_rows
+from benchmark.api import Row, RowBatch, TokenGradients, pad_rows
+from benchmark.fit import whitebox
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,18 @@ class NetworkClassifier:
     def logits_with(self, texts: Sequence[str], embed: Embed) -> NDArray[np.float32]:
         """The same with word embeddings ``embed(rows, text of each row) [R, L, d]`` in place of the looked-up ones."""
         return self._logits(texts, embed)
+
+    def gradients(self, text: str, label: int) -> TokenGradients:
+        """Of the cross-entropy of the pooled logits, by word embedding; NotApplicable for a head without embeddings."""
+        return whitebox.gradients(self.network, text, label)
+
+    def token_ids(self, text: str) -> list[int]:
+        """Ids of the text's own tokens; raises NotApplicable."""
+        return list(whitebox.text_tokens(self.network, text)[0])
+
+    def embedding_matrix(self) -> NDArray[np.float32]:
+        """Word embeddings ``[V, d]``, a read-only copy; raises NotApplicable."""
+        return whitebox.embedding_matrix(self.network)
 
     def _logits(self, texts: Sequence[str], embed: Embed | None) -> NDArray[np.float32]:
         import numpy as np

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.api import Example
 from benchmark.errors import BadRecord
 from benchmark.leaderboard.edits import Edit, apply, edit_script
-from benchmark.records import SCHEMA_VERSION, CellFile, CleanRecord, ExampleRecord, Outcome, Strict, dump, parse
+from benchmark.records import LATER, SCHEMA_VERSION, CellFile, CleanRecord, ExampleRecord, Outcome, Strict, dump, parse
 
 Line = TypeVar("Line", bound="EvidenceRecord | CleanRecord")
 
@@ -29,7 +29,15 @@ CELLS = "evidence/cells.json"
 RECORDS = "evidence/records"
 
 # What a page needs to know of a run; anything else (paths, commands, users) stays on the machine.
-_PROVENANCE = ("environment", "forwards_per_prediction", "model_revision", "plugins", "training")
+_PROVENANCE = (
+    "attack_access",
+    "environment",
+    "forwards_per_prediction",
+    "model_revision",
+    "plugins",
+    "probe",
+    "training",
+)
 _PRIVATE_KEY = re.compile(
     r"(?i)(^|[_-])(argv|cwd|dir|executable|folder|home|host|hostname|ip|node|path|url|user|username)$"
 )
@@ -58,9 +66,18 @@ class EvidenceRecord(Strict):
     similarity: float | None = None
     violations: tuple[str, ...] = ()
     error: str | None = None
+    draws: int | None = None
+    clean_wrong: int | None = None
+    final_wrong: int | None = None
+    temperature: float | None = None
     text_sha256: str
     adversarial_sha256: str | None = None
     edits: tuple[Edit, ...] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """See :class:`benchmark.records.ExampleRecord`."""
+        return {name: value for name, value in handler(self).items() if name not in LATER or value is not None}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ Rules that no caller may soften:
 
 * robust = ``held``, ``invalid`` or ``exhausted``. ``skipped`` (wrong already) and ``error`` never are.
 * a success rate is broken / attacked, attacked = not skipped; None (not 0) when nothing could be attacked.
-* an example without an outcome for one of the attacks has no worst case; nothing is averaged around the hole.
+* an example that every attack so far left robust has no worst case while an attack is missing; one that is wrong
+  under any attack is wrong in the worst case, whatever is missing. Nothing is averaged around a hole.
 
 Shares are in 0..1 and rounded to six decimals, so that a page is the same on every machine.
 """
@@ -131,17 +132,17 @@ def by_example(records: Iterable[Scored]) -> dict[str, Outcome]:
 
 
 def worst_case(sample: Sequence[str], attacks: Mapping[str, Mapping[str, Outcome]]) -> dict[str, bool | None]:
-    """Whether each sampled example is robust under every attack; None where an attack has no outcome for it.
+    """Whether each sampled example is robust under every attack; None where that hangs on an outcome that is missing.
 
     ``attacks`` maps an attack's name to the outcome of each example. Without attacks everything is None.
     """
     result: dict[str, bool | None] = {}
     for example in sample:
         outcomes = [found.get(example) for found in attacks.values()]
-        if not outcomes or None in outcomes:
-            result[example] = None
+        if any(outcome is not None and outcome not in ROBUST for outcome in outcomes):
+            result[example] = False
         else:
-            result[example] = all(outcome in ROBUST for outcome in outcomes)
+            result[example] = None if not outcomes or None in outcomes else True
     return result
 
 

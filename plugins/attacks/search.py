@@ -6,8 +6,9 @@ edit changes the number of words (the library goes on with the positions of the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark_plugins.attacks.textattack_env import import_textattack
 
@@ -15,29 +16,96 @@ import_textattack()  # must come before the library's own import
 
 from textattack.search_methods import GreedyWordSwapWIR  # noqa: E402
 
+if TYPE_CHECKING:
+    from benchmark.api import Victim
+
+RANKINGS = ("delete", "unk", "weighted-saliency", "gradient")
+CHUNK = 128
+"""Substitutes scored in one call; a list of all of them would hold a copy of a long text for each."""
+DECIMALS = 10
+
 
 class SteadyWIR(GreedyWordSwapWIR):  # type: ignore[misc]
-    """``wir_method`` is ``delete`` or ``unk``; ``unk_token`` is the victim's own unknown-word token."""
+    """``wir_method`` is one of RANKINGS; ``unk_token`` is the victim's own unknown-word token.
 
-    def __init__(self, wir_method: str, unk_token: str) -> None:
-        if wir_method not in ("delete", "unk"):
+    ``delete`` and ``unk``: the score without the word. ``weighted-saliency``: the softmax over the words of the scores
+    by ``unk``, times the best score of a substitute (Ren et al. 2019, section 3.3, as TextAttack reads it).
+    ``gradient``: the L1 norm of the mean gradient of the word's tokens; one query of ``victim``, which only this
+    ranking needs. ``truncate_words_to`` ranks the first words only.
+    """
+
+    def __init__(
+        self, wir_method: str, unk_token: str, victim: Victim | None = None, truncate_words_to: int | None = None
+    ) -> None:
+        if wir_method not in RANKINGS:
             raise ValueError(f"no ranking by {wir_method!r} here")
-        super().__init__(wir_method=wir_method, unk_token=unk_token)
+        if wir_method == "gradient" and victim is None:
+            raise ValueError("a ranking by gradient needs the victim")
+        super().__init__(wir_method=wir_method, unk_token=unk_token, truncate_words_to=truncate_words_to)
+        self._victim = victim
 
     def _get_index_order(self, initial_text: Any, max_len: int = -1) -> tuple[list[int], bool]:
-        """Word positions by falling importance (ties: from left to right), from one call of the victim."""
+        """Word positions by falling importance (ties: from left to right)."""
         _, found = self.get_indices_to_order(initial_text)
-        indices = sorted(int(i) for i in found)
+        indices = sorted(int(i) for i in found)[: self.truncate_words_to]
         if not indices:
             return [], False
-        if self.wir_method == "delete":
-            texts = [initial_text.delete_word_at_index(i) for i in indices]
+        if self.wir_method == "gradient":
+            scores, over = self._by_gradient(initial_text, indices), False
         else:
-            texts = [initial_text.replace_word_at_index(i, self.unk_token) for i in indices]
-        results, over = self.get_goal_results(texts)
-        scores = [float(result.score) for result in results]
+            scores, over = self._by_omission(initial_text, indices)
+        if self.wir_method == "weighted-saliency" and not over:
+            best, over = self._best_substitutes(initial_text, indices)
+            scores = [round(share * score, DECIMALS) for share, score in zip(softmax(scores), best, strict=True)]
         order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
         return [indices[i] for i in order], over
+
+    def _by_omission(self, text: Any, indices: Sequence[int]) -> tuple[list[float], bool]:
+        """The score of the text without each word, from one call of the victim."""
+        if self.wir_method == "delete":
+            texts = [text.delete_word_at_index(i) for i in indices]
+        else:
+            texts = [text.replace_word_at_index(i, self.unk_token) for i in indices]
+        results, over = self.get_goal_results(texts)
+        return [float(result.score) for result in results], over
+
+    def _best_substitutes(self, text: Any, indices: Sequence[int]) -> tuple[list[float], bool]:
+        """The best score that a substitute reaches at each position; 0 where there is none."""
+        best, over = [0.0] * len(indices), False
+        for owners, candidates in self._chunks(text, indices):
+            results, over = self.get_goal_results(candidates)
+            for owner, result in zip(owners, results, strict=False):  # fewer results when a budget ends
+                best[owner] = max(best[owner], float(result.score))
+            if over:
+                break
+        return best, over
+
+    def _chunks(self, text: Any, indices: Sequence[int]) -> Iterator[tuple[list[int], list[Any]]]:
+        owners: list[int] = []
+        candidates: list[Any] = []
+        for place, index in enumerate(indices):
+            found = self.get_transformations(text, original_text=text, indices_to_modify=[index])
+            owners += [place] * len(found)
+            candidates += found
+            if len(candidates) >= CHUNK:
+                yield owners, candidates
+                owners, candidates = [], []
+        if candidates:
+            yield owners, candidates
+
+    def _by_gradient(self, text: Any, indices: Sequence[int]) -> list[float]:
+        """Tokens are matched to words by their characters; a word without a token is the least important."""
+        import numpy as np
+
+        assert self._victim is not None
+        found = self._victim.gradients(text.text, int(self.goal_function.ground_truth_output))
+        spans = word_spans(text.text, text.words)
+        scores = []
+        for start, end in (spans[i] for i in indices):
+            rows = [k for k, (first, last) in enumerate(found.spans) if first < end and last > start]
+            mean = found.gradients[rows].astype(np.float64).mean(axis=0) if rows else np.zeros(1)
+            scores.append(round(float(np.abs(mean).sum()), DECIMALS))
+        return scores
 
     def perform_search(self, initial_result: Any) -> Any:
         unshifted = self.get_transformations
@@ -46,3 +114,23 @@ class SteadyWIR(GreedyWordSwapWIR):  # type: ignore[misc]
             return super().perform_search(initial_result)
         finally:
             self.get_transformations = unshifted
+
+
+def softmax(scores: Sequence[float]) -> list[float]:
+    """In float64, so that equal scores have equal shares."""
+    import math
+
+    top = max(scores)
+    powers = [math.exp(score - top) for score in scores]
+    total = math.fsum(powers)
+    return [power / total for power in powers]
+
+
+def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """First character and the one after the last of each word, in the order of the words."""
+    spans, position = [], 0
+    for word in words:
+        start = max(text.find(word, position), position)
+        position = start + len(word)
+        spans.append((start, position))
+    return spans

@@ -1,8 +1,8 @@
-"""Whole-word substitutes from a masked language model: what BAE's authors describe, for TextAttack's search."""
+"""Whole words that a masked language model fills in: what BAE's authors describe, for TextAttack's search."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark_plugins.attacks.textattack_env import import_textattack
@@ -43,14 +43,61 @@ def filler(model: MaskedLanguageModel) -> Filler:
     vocabulary = sorted(model.tokenizer.get_vocab().items(), key=lambda item: item[1])
     if not hasattr(model.network, "cls") or not any(token.startswith("##") for token, _ in vocabulary):
         raise NotApplicable(
-            "bae needs a BERT with its masked-LM head: it tells whole words from pieces by the '##' of WordPiece",
-            "Choose such a model as bae's masked_language_model",
+            "this attack needs a BERT with its masked-LM head: it tells whole words from pieces by WordPiece's '##'",
+            "Choose such a model with the option 'masked_language_model'",
         )
     special = set(model.tokenizer.all_special_ids)
     whole = [(i, token) for token, i in vocabulary if i not in special and is_whole_word(token)]
     return Filler(
         model.network, model.tokenizer, torch.tensor([i for i, _ in whole]), tuple(token for _, token in whole)
     )
+
+
+def mask_probabilities(source: Filler, texts: Sequence[str], earlier: Sequence[int]) -> Iterator[torch.Tensor | None]:
+    """For each text the probabilities of ``source.words`` at one of its masks; None past the model's longest input.
+
+    ``earlier`` tells how many masks stand before the one that is meant: a text may hold the string itself. A batch is
+    padded to its longest text.
+    """
+    import torch
+
+    network, tokenizer, ids, _ = source
+    device = next(network.parameters()).device
+    for start in range(0, len(texts), BATCH):
+        batch = tokenizer(
+            list(texts[start : start + BATCH]),
+            truncation=True,
+            max_length=network.config.max_position_embeddings,
+            padding=True,
+            return_tensors="pt",
+        ).to(device)
+        found: list[torch.Tensor | None] = []
+        with torch.inference_mode():
+            hidden = network.base_model(**batch).last_hidden_state
+            for row, before in enumerate(earlier[start : start + BATCH]):
+                places = (batch["input_ids"][row] == tokenizer.mask_token_id).nonzero().flatten().tolist()
+                if len(places) <= before:
+                    found.append(None)
+                    continue
+                # The head is applied to the mask alone: over all positions it costs more than the encoder.
+                logits = network.cls(hidden[row, places[before]].unsqueeze(0))[0]
+                found.append(logits.float().softmax(dim=0).cpu()[ids])
+        yield from found
+
+
+def likely_words(
+    source: Filler, probabilities: torch.Tensor | None, count: int, min_confidence: float, old: str
+) -> list[str]:
+    """The ``count`` most probable words, without ``old`` in any case; none where there are no probabilities."""
+    if probabilities is None:
+        return []
+    # One more than asked for, because the old word itself may be among them.
+    values, order = probabilities.topk(min(count + 1, len(probabilities)))
+    return [
+        source.words[i]
+        for value, i in zip(values.tolist(), order.tolist(), strict=True)
+        if value >= min_confidence and source.words[i].lower() != old.lower()
+    ][:count]
 
 
 class WholeWordMLMSwap(WordSwap):  # type: ignore[misc]
@@ -71,47 +118,20 @@ class WholeWordMLMSwap(WordSwap):  # type: ignore[misc]
 
     def _get_transformations(self, current_text: Any, indices_to_modify: Iterable[int]) -> list[Any]:
         indices = sorted(int(i) for i in indices_to_modify)
-        texts = []
-        for start in range(0, len(indices), BATCH):
-            part = indices[start : start + BATCH]
-            for index, words in zip(part, self._fill(current_text, part), strict=True):
-                texts += [current_text.replace_word_at_index(index, word) for word in words]
-        return texts
+        return [
+            current_text.replace_word_at_index(index, word)
+            for index, words in zip(indices, self._fill(current_text, indices), strict=True)
+            for word in words
+        ]
 
     def _fill(self, text: Any, indices: Sequence[int]) -> list[list[str]]:
         """Substitutes for each word, most probable first; none for a word past the model's longest input."""
-        import torch
-
-        network, tokenizer, ids, _ = self._source
-        masked = [text.replace_word_at_index(i, tokenizer.mask_token).text for i in indices]
-        device = next(network.parameters()).device
-        batch = tokenizer(
-            masked,
-            truncation=True,
-            max_length=network.config.max_position_embeddings,
-            padding=True,
-            return_tensors="pt",
-        ).to(device)
-        found: list[list[str]] = []
-        with torch.inference_mode():
-            hidden = network.base_model(**batch).last_hidden_state
-            for row, index in enumerate(indices):
-                places = (batch["input_ids"][row] == tokenizer.mask_token_id).nonzero().flatten().tolist()
-                earlier = text.text_until_word_index(index).count(tokenizer.mask_token)  # a literal one in the text
-                if len(places) <= earlier:
-                    found.append([])
-                    continue
-                # The head is applied to the mask alone: over all positions it costs more than the encoder.
-                logits = network.cls(hidden[row, places[earlier]].unsqueeze(0))[0]
-                found.append(self._choose(logits.float().softmax(dim=0).cpu()[ids], text.words[index]))
+        mask = self._source.tokenizer.mask_token
+        masked = [text.replace_word_at_index(i, mask).text for i in indices]
+        earlier = [text.text_until_word_index(i).count(mask) for i in indices]
+        found = []
+        for index, probabilities in zip(indices, mask_probabilities(self._source, masked, earlier), strict=True):
+            old = text.words[index]
+            words = likely_words(self._source, probabilities, self.max_candidates, self.min_confidence, old)
+            found.append([recover_word_case(word, old) for word in words] if self.recover_case else words)
         return found
-
-    def _choose(self, probabilities: torch.Tensor, old: str) -> list[str]:
-        # One more than asked for, because the masked word itself may be among them.
-        values, order = probabilities.topk(min(self.max_candidates + 1, len(probabilities)))
-        words = [
-            self._source.words[i]
-            for value, i in zip(values.tolist(), order.tolist(), strict=True)
-            if value >= self.min_confidence and self._source.words[i].lower() != old.lower()
-        ][: self.max_candidates]
-        return [recover_word_case(word, old) for word in words] if self.recover_case else words

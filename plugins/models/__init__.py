@@ -1,4 +1,4 @@
-"""Built-in models: the embedded masked LM, a tiny random one for tests, and the sentence encoder."""
+"""Built-in models: the embedded masked LM, a tiny random one for tests, the sentence encoder, tables of words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from benchmark import Model, hookimpl
 
 @hookimpl
 def register_models(register: Callable[[Model], None]) -> None:
-    """Register ``minilm-mlm``, ``tiny-random``, ``tiny-causal``, ``muse-v3`` and ``counterfit-synonyms``."""
-    from benchmark_plugins.models import sentence_encoder, synonyms, tiny_causal, tiny_random
+    """Register the base models, the encoder ``muse-v3``, ``counterfit-synonyms`` and ``wordnet-lexicon``."""
+    from benchmark_plugins.models import lexicon, sentence_encoder, synonyms, tiny_causal, tiny_random
     from benchmark_plugins.models.minilm_mlm import load
 
     register(load.model())
@@ -18,3 +18,4 @@ def register_models(register: Callable[[Model], None]) -> None:
     register(tiny_causal.MODEL)
     register(synonyms.MODEL)
     register(sentence_encoder.MODEL)
+    register(lexicon.MODEL)

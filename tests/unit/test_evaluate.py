@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.api import Example
 from benchmark.engine import VictimInfo
-from benchmark.evaluate import attack_example
+from benchmark.evaluate import Target, attack_example
 from benchmark.records import ExampleRecord
 from benchmark.suite import Contract
 from benchmark.validate import Validator
@@ -26,6 +26,9 @@ class GoodIsOne:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.array([[0.0, 1.0] if "good" in t.split() else [1.0, 0.0] for t in texts], np.float32)
+
+
+VICTIM = VictimInfo(2, "[MASK]", "[UNK]")
 
 
 class Scripted:
@@ -43,9 +46,7 @@ def run(
 ) -> ExampleRecord:
     contract = Contract(name="test", perturbed_words=share, queries_per_word=per_word)
     validator = Validator(contract, None)
-    return attack_example(
-        Scripted(behave), GoodIsOne(), VictimInfo(2, "[MASK]", "[UNK]"), validator, Example("id", TEXT, label), "cell"
-    )
+    return attack_example(Scripted(behave), Target(GoodIsOne(), VICTIM), validator, Example("id", TEXT, label), "cell")
 
 
 def swap(victim: Any) -> str:

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from benchmark.api import Attack, Capability, CompleteDefense, Head, Objective
+from benchmark.choice import selected, with_strangers
 from benchmark.data.source import sources_of
 from benchmark.errors import UnknownName
 from benchmark.hookspecs import hookimpl
-from benchmark.plan import Plan, make_plan, selected, with_strangers
+from benchmark.plan import Plan, make_plan
 from benchmark.registry import Registry, load_registry
 
 # Must NOT be changed without a new version of what changed (plugin, suite, head, key format): a stored cell of another
@@ -49,7 +50,7 @@ def registry() -> Registry:
 
 
 def smoke(registry: Registry, **choice: tuple[str, ...]) -> Plan:
-    suite = selected(registry.suite("smoke"), **choice)  # type: ignore[arg-type]
+    suite = selected(registry, registry.suite("smoke"), **choice)  # type: ignore[arg-type]
     return make_plan(registry, suite, sources_of(registry, suite))
 
 
@@ -95,6 +96,6 @@ def test_limit_and_options_are_other_cells(registry: Registry) -> None:
 def test_unknown_names_are_refused(registry: Registry) -> None:
     suite = registry.suite("smoke")
     with pytest.raises(UnknownName, match="toy-reviews"):
-        selected(suite, datasets=("toy-review",))
+        selected(registry, suite, datasets=("toy-review",))
     with pytest.raises(UnknownName, match="mvp"):
         make_plan(registry, suite.model_copy(update={"options": {"mpv": {}}}), sources_of(registry, suite))

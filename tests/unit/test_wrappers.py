@@ -93,7 +93,7 @@ def constant_margin(margin: float, right: int, wrong: int) -> tuple[NDArray[np.f
 @pytest.mark.parametrize(("margin", "expected"), [(10.0, 4.551196), (0.1, 0.04551196)])
 def test_a_constant_margin_has_a_known_temperature(margin: float, expected: float) -> None:
     """m / ln(q / (1 - q)) with accuracy q = 0.9: over- and under-confident models alike."""
-    assert temperature.fitted(*constant_margin(margin, 9, 1)) == pytest.approx(expected, rel=1e-5)
+    assert fit_temperature(*constant_margin(margin, 9, 1)) == pytest.approx(expected, rel=1e-5)
 
 
 def noisy(seed: int, classes: int = 3, rows: int = 200) -> tuple[NDArray[np.float64], list[int]]:
@@ -107,8 +107,8 @@ def noisy(seed: int, classes: int = 3, rows: int = 200) -> tuple[NDArray[np.floa
 @pytest.mark.parametrize("scale", [1e-2, 1.0, 100.0])
 def test_the_fitted_temperature_is_the_best_of_a_grid_and_scales_with_the_logits(scale: float) -> None:
     logits, labels = noisy(1)
-    found = temperature.fitted(logits * scale, labels)
-    assert found == pytest.approx(temperature.fitted(logits, labels) * scale, rel=1e-5)
+    found = fit_temperature(logits * scale, labels)
+    assert found == pytest.approx(fit_temperature(logits, labels) * scale, rel=1e-5)
 
     def loss(value: float) -> float:
         z = logits * scale / value
@@ -124,7 +124,7 @@ def test_a_fitted_temperature_is_kept_and_changes_no_prediction() -> None:
     rows = [Example(text, text, label) for text, label in zip(texts, labels, strict=True)]
     options = temperature.TemperatureOptions()
     state = temperature.fit(around(inner, validation=rows), options)
-    assert json.loads(json.dumps(state)) == state == {"temperature": temperature.fitted(inner.logits(texts), labels)}
+    assert json.loads(json.dumps(state)) == state == {"temperature": fit_temperature(inner.logits(texts), labels)}
     wrapped = temperature.wrap(around(inner, state), options)
     found = wrapped.logits(texts)
     assert found.dtype == np.float32

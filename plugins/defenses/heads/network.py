@@ -6,6 +6,7 @@ Imported inside functions only: it needs torch at its top.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -54,6 +55,21 @@ class EncoderNetwork(nn.Module):
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Word embeddings ``[..., d]``, before positions, types and normalisation."""
         return self.body.get_input_embeddings()(ids)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Ids that :meth:`embed` knows."""
+        return int(self.body.get_input_embeddings().num_embeddings)
+
+    def text_tokens(self, text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+        """Ids and spans of the text's own tokens, also of those that the rows cut off. Raises NotApplicable."""
+        read = {i: token for row in self.rows(text) for i, token in zip(row.text, row.ids, strict=True) if i >= 0}
+        # Whether a blank stands before a column is up to the head's templates: the rows tell which case holds.
+        for spaced in product((False, True), repeat=2):
+            ids = [token for column in self.columns.ids(text, spaced) for token in column]
+            if all(i < len(ids) and ids[i] == token for i, token in read.items()):
+                return tuple(ids), tuple(self.columns.spans(text, spaced))
+        raise NotApplicable("this head's rows are not made of the text's own tokens", "Choose an attack on scores")
 
     def forward(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """Scores ``[R, C]``."""

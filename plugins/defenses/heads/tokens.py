@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from benchmark import COLUMN_SEPARATOR, Row
+from benchmark import COLUMN_SEPARATOR, NotApplicable, Row
 
 
 class TextTokenizer:
@@ -37,9 +37,41 @@ class TextTokenizer:
                 ids += self._plain(piece.rstrip())
         return ids
 
+    def spans(self, text: str, leading_space: bool = False) -> list[tuple[int, int]]:
+        """First character of each token of ``text`` and the one after its last; no blanks at its start.
+
+        In the order of the ids. Raises NotApplicable for a tokenizer that does not tell where its tokens stand.
+        """
+        if not self._tokenizer.is_fast:
+            raise NotApplicable("this tokenizer does not tell where its tokens stand", "Use a model with a fast one")
+        added = int(leading_space)
+        text = " " * added + text
+        pieces = self._hidden.split(text) if self._hidden else [text]
+        found: list[tuple[int, int]] = []
+        start = 0
+        for number, piece in enumerate(pieces):
+            if number % 2:
+                found.append((start, start + len(piece)))
+            elif self._hidden is None or piece.strip():
+                plain = piece if self._hidden is None else piece.rstrip()
+                found += [(start + first, start + last) for first, last in self._plain_spans(plain)]
+            start += len(piece)
+        return [(max(0, _past_blanks(text, *span) - added), max(0, span[1] - added)) for span in found]
+
     def _plain(self, text: str) -> list[int]:
         encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
         return list(encoded["input_ids"])
+
+    def _plain_spans(self, text: str) -> list[tuple[int, int]]:
+        encoded = self._tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, verbose=False, return_offsets_mapping=True
+        )
+        return list(encoded["offset_mapping"])
+
+
+def _past_blanks(text: str, start: int, stop: int) -> int:
+    """Where the first character that is no blank stands; byte-level tokens begin with the blank before the word."""
+    return start + len(text[start:stop]) - len(text[start:stop].lstrip())
 
 
 def _hidden_words(tokenizer: Any) -> dict[str, int]:
@@ -86,6 +118,16 @@ class Columns:
         """Token ids of each column; ``spaced[n]`` says that a word precedes column n."""
         parts = text.split(COLUMN_SEPARATOR)
         return [self.tokens(part, leading_space=n < len(spaced) and spaced[n]) for n, part in enumerate(parts)]
+
+    def spans(self, text: str, spaced: Sequence[bool] = ()) -> list[tuple[int, int]]:
+        """Spans in ``text`` of the tokens of all columns, in the order of ``ids``; raises NotApplicable."""
+        found: list[tuple[int, int]] = []
+        start = 0
+        for n, part in enumerate(text.split(COLUMN_SEPARATOR)):
+            spans = self.tokens.spans(part, leading_space=n < len(spaced) and spaced[n])
+            found += [(start + first, start + last) for first, last in spans]
+            start += len(part) + len(COLUMN_SEPARATOR)
+        return found
 
     def joined(self, columns: Sequence[Sequence[int]], room: int) -> Span:
         """The columns joined by separators, in at most ``room`` tokens.

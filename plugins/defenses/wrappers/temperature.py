@@ -7,23 +7,16 @@ is the confidence that a score-based attack sees. As a defense that is an illusi
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from benchmark import BenchError, Classifier, Options, Stage, WrapContext, Wrapper
+from benchmark import BenchError, Classifier, Options, Stage, WrapContext, Wrapper, fit_temperature
 from benchmark_plugins.defenses.wrappers.mapped import mapped
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-LOWEST, HIGHEST = 1e-3, 1e4
-"""Where a fitted temperature is looked for. A model without any error on the validation texts has no best one: the
-search ends at a low one where the loss is zero in float64."""
-
 
 class TemperatureOptions(Options):
     """Options of ``temperature``."""
@@ -31,25 +24,6 @@ class TemperatureOptions(Options):
     value: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["fit"] = Field(
         default="fit", description="T, or fit: least negative log-likelihood on the validation texts (Guo et al.)"
     )
-
-
-def fitted(logits: NDArray[np.floating[Any]], labels: Sequence[int]) -> float:
-    """The T that minimises the mean of -log softmax(z / T)_y over ``logits [N, C]`` and ``labels``, in float64.
-
-    The loss is convex in 1 / T, so it has one valley in log T, which a bounded Brent search finds.
-    """
-    import numpy as np
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
-    scores, gold = np.asarray(logits, dtype=np.float64), np.asarray(labels)[:, None]
-
-    def loss(log_temperature: float) -> float:
-        found = log_softmax(scores / math.exp(log_temperature), axis=-1)
-        return -float(np.take_along_axis(found, gold, axis=-1).mean())
-
-    bounds = (math.log(LOWEST), math.log(HIGHEST))
-    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x)
 
 
 def fit(context: WrapContext, options: TemperatureOptions) -> dict[str, float]:
@@ -62,7 +36,7 @@ def fit(context: WrapContext, options: TemperatureOptions) -> dict[str, float]:
             "'temperature' cannot be fitted without validation texts", "Give a number: temperature[value=2]"
         )
     logits = context.inner.logits([row.text for row in rows])
-    return {"temperature": fitted(logits, [row.label for row in rows])}
+    return {"temperature": fit_temperature(logits, [row.label for row in rows])}
 
 
 def wrap(context: WrapContext, options: TemperatureOptions) -> Classifier:
