@@ -110,6 +110,7 @@ def _print(rows: list[dict[str, Any]], problems: list[dict[str, str]]) -> None:
 
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
+    columns: tuple[str, ...]
     if rows and all(row["kind"] == "attack" for row in rows):
         columns = ("name", "state", "family", "access", "about")
     else:

@@ -70,7 +70,15 @@ def _attack(result: AttackResult) -> dict[str, Any]:
         "perturbed_share_mean": result.perturbed_share_mean,
         "similarity_mean": result.similarity_mean,
         "counts": {outcome.value: count for outcome, count in result.counts.items()},
+        **_drawn(result),
     }
+
+
+def _drawn(result: AttackResult) -> dict[str, Any]:
+    """The two accuracies of a randomised victim; no key for others."""
+    if result.expected is None:
+        return {}
+    return {"expected_accuracy": result.expected, "any_fail_accuracy": _share(result.any_fail)}
 
 
 def _share(value: Proportion | None) -> dict[str, Any] | None:

@@ -45,6 +45,7 @@ def _dataset(table: Table, dataset: str) -> list[str]:
     if reasons:
         lines += ["Without a rank:", ""]
         lines += [f"- `{row.defense}`, seed {row.seed}: {text(row.unranked_reason or '')}" for row in reasons] + [""]
+    lines += _randomised(rows, attacks)
     lines += _seeds(table, rows)
     lines += [f"### {text(dataset)}: attack by attack", ""]
     head = ["Defense", "Seed", "Attack", "Accuracy under attack", "Success rate", "Queries", "Forwards"]
@@ -109,6 +110,28 @@ def _seeds(table: Table, rows: Sequence[Row]) -> list[str]:
         body.append([f"`{place[0]}`", str(len(wanted & values.keys())), *shown])
     head = ["Defense", "Ranked seeds", "Mean worst case", "Lowest", "Highest"]
     return [f"### {text(rows[0].dataset)}: over seeds", "", *grid(head, body, left={0})]
+
+
+def _randomised(rows: Sequence[Row], attacks: Sequence[str]) -> list[str]:
+    """The track of defenses whose predictions are drawn; nothing without one."""
+    found = [(row, row.attacks[n]) for row in rows for n in attacks if n in row.attacks]
+    drawn = [(row, result) for row, result in found if result.expected is not None]
+    if not drawn:
+        return []
+    head = ["Defense", "Seed", "Attack", "Expected accuracy", "Right in every draw", "Right in most draws"]
+    body = [
+        [
+            f"`{row.defense}`",
+            str(row.seed),
+            f"`{result.display}`",
+            percent(result.expected),
+            interval(result.any_fail),
+            interval(result.accuracy),
+        ]
+        for row, result in drawn
+    ]
+    about = "Attacked through the mean over draws; final texts judged in fresh draws. Not ranked against other rows."
+    return [f"### {text(drawn[0][0].dataset)}: randomised track", "", about, "", *grid(head, body, left={0, 2})]
 
 
 def _training(row: Row) -> str:

@@ -46,6 +46,17 @@ class Scored(Protocol):
     def similarity(self) -> float | None: ...
 
 
+class Drawn(Protocol):
+    """What is read of a record of a randomised victim."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def draws(self) -> int | None: ...
+    @property
+    def final_wrong(self) -> int | None: ...
+
+
 @dataclass(frozen=True)
 class Proportion:
     """A share of ``n`` examples with its 95 % Wilson interval."""
@@ -87,6 +98,34 @@ def outcome_counts(records: Iterable[Scored]) -> dict[Outcome, int]:
 def accuracy_under_attack(records: Sequence[Scored]) -> Proportion | None:
     """Share of all examples (skipped and errors included) that stay right under one attack."""
     return proportion(sum(record.outcome in ROBUST for record in records), len(records))
+
+
+def expected_accuracy(records: Sequence[Drawn]) -> float | None:
+    """Of a randomised victim: mean share of draws that are right on the final text; an error counts as none of them.
+
+    None where records without an error have no draws: a deterministic victim.
+    """
+    shares = _right_draws(records)
+    return mean(shares) if shares else None
+
+
+def any_fail_accuracy(records: Sequence[Drawn]) -> Proportion | None:
+    """Share of examples whose final text is read rightly in every draw; None as in :func:`expected_accuracy`."""
+    shares = _right_draws(records)
+    return proportion(sum(share == 1.0 for share in shares), len(shares))
+
+
+def _right_draws(records: Sequence[Drawn]) -> list[float]:
+    """The share of right draws of each record; empty for a deterministic victim."""
+    shares = []
+    for record in records:
+        if record.outcome is Outcome.ERROR:
+            shares.append(0.0)
+        elif record.draws is None or record.final_wrong is None:
+            return []
+        else:
+            shares.append(1 - record.final_wrong / record.draws)
+    return shares if any(record.draws is not None for record in records) else []
 
 
 def success_rate(records: Sequence[Scored]) -> SuccessRate:

@@ -14,6 +14,8 @@ from benchmark.records import CellFile, Outcome
 from benchmark.suite import Suite
 
 STANDARD = "standard attacks only"
+MISCALIBRATED = 0.1
+"""Gap of confidence and accuracy that earns the badge."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class AttackResult:
     perturbed_share_mean: float | None
     similarity_mean: float | None
     counts: Mapping[Outcome, int]
+    expected: float | None = None
+    """Randomised victims only: mean share of draws that are right on the final text."""
+    any_fail: Proportion | None = None
+    """Randomised victims only: examples that are right in every draw."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def _row(suite: Suite, evidence: Evidence, cells: Sequence[CellFile]) -> Row:
     if not suite.attacks:
         reasons.append("the suite has no attack")
     if _defense(first).get("randomised"):
-        reasons.append("its predictions are drawn at random, which needs a track of its own")
+        reasons.append("its predictions are drawn at random: it stands in the randomised track")
     provenance = _provenance(cells)
     forwards = provenance.get("forwards_per_prediction")
     attacks = {n: _result(by_attack[n].attack_display or n, found) for n, found in records.items() if found}
@@ -132,7 +138,7 @@ def _row(suite: Suite, evidence: Evidence, cells: Sequence[CellFile]) -> Row:
         training=provenance.get("training"),
         model_revision=provenance.get("model_revision"),
         plugins=dict(sorted(provenance.get("plugins", {}).items())),
-        badges=_badges(suite, forwards, attacks),
+        badges=_badges(suite, forwards, attacks, provenance.get("probe")),
     )
 
 
@@ -155,6 +161,8 @@ def _result(display: str, records: Sequence[EvidenceRecord]) -> AttackResult:
         perturbed_share_mean=metrics.perturbed_share_mean(records),
         similarity_mean=metrics.similarity_mean(records),
         counts=metrics.outcome_counts(records),
+        expected=metrics.expected_accuracy(records),
+        any_fail=metrics.any_fail_accuracy(records),
     )
 
 
@@ -204,7 +212,15 @@ def _provenance(cells: Sequence[CellFile]) -> dict[str, Any]:
     return {**merged, "plugins": plugins}
 
 
-def _badges(suite: Suite, forwards: object, attacks: Mapping[str, AttackResult]) -> tuple[str, ...]:
+def miscalibrated(probe: Mapping[str, Any]) -> bool:
+    """Whether mean confidence and accuracy on validation differ by more than 0.1 (see ``benchmark.probe``)."""
+    found = [probe.get(name) for name in ("confidence", "accuracy", "calibration_error")]
+    if not all(isinstance(value, int | float) for value in found):
+        return False
+    return abs(float(probe["confidence"]) - float(probe["accuracy"])) > MISCALIBRATED
+
+
+def _badges(suite: Suite, forwards: object, attacks: Mapping[str, AttackResult], probe: object) -> tuple[str, ...]:
     """Short warnings for the reader; every one follows from the evidence."""
     badges = [STANDARD]
     if isinstance(forwards, int) and forwards > 1:
@@ -212,6 +228,8 @@ def _badges(suite: Suite, forwards: object, attacks: Mapping[str, AttackResult])
     errors = sum(result.counts[Outcome.ERROR] for result in attacks.values())
     if errors:
         badges.append(f"{errors} error{'s' if errors > 1 else ''}")
+    if isinstance(probe, Mapping) and miscalibrated(probe):
+        badges.append(f"miscalibrated (calibration error {probe['calibration_error']:.2f})")
     if len(suite.seeds) == 1:
         badges.append("single seed")
     return tuple(badges)

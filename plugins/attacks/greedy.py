@@ -7,6 +7,7 @@ library stops with an error there, which a query budget of 1 is enough for). Tie
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from benchmark_plugins.attacks.textattack_env import import_textattack
@@ -15,6 +16,8 @@ import_textattack()  # must come before the library's own import
 
 from textattack.goal_function_results import GoalFunctionResultStatus  # noqa: E402
 from textattack.search_methods import GreedySearch  # noqa: E402
+
+CHUNK = 128
 
 
 class CappedGreedy(GreedySearch):  # type: ignore[misc]
@@ -29,21 +32,55 @@ class CappedGreedy(GreedySearch):  # type: ignore[misc]
     def perform_search(self, initial_result: Any) -> Any:
         """The first success, or else the result of the highest score (the initial one when no step helps)."""
         best = current = initial_result
-        steps = 0
-        while current.goal_status != GoalFunctionResultStatus.SUCCEEDED and steps != self.max_steps:
+        steps, over = 0, False
+        while not is_success(current) and steps != self.max_steps and not over:
             steps += 1
-            candidates = self.get_transformations(current.attacked_text, original_text=initial_result.attacked_text)
-            if not candidates:
+            found, over = self._best_neighbour(current.attacked_text, initial_result.attacked_text)
+            if found is None:
                 break
-            results, over = self.get_goal_results(candidates)
-            if not results:
-                break
-            current = max(results, key=lambda result: float(result.score))
-            if current.score > best.score or current.goal_status == GoalFunctionResultStatus.SUCCEEDED:
+            current = found
+            if current.score > best.score or is_success(current):
                 best = current
-            if over:
-                break
         return best
+
+    def _best_neighbour(self, text: Any, original: Any) -> tuple[Any, bool]:
+        """The best result, None without any; and whether the library's own query budget is spent."""
+        best, over = None, False
+        for candidates in self._lists(text, original):
+            results, over = self.get_goal_results(candidates)
+            best = max([*([] if best is None else [best]), *results], key=lambda x: float(x.score), default=None)
+            if over or (best is not None and is_success(best)):
+                break
+        return best, over
+
+    def _lists(self, text: Any, original: Any) -> Iterator[list[Any]]:
+        """Lists of candidates that are asked one after the other; here one list of all."""
+        candidates = self.get_transformations(text, original_text=original)
+        if candidates:
+            yield candidates
 
     def extra_repr_keys(self) -> list[str]:
         return ["max_steps"]
+
+
+class FirstHitGreedy(CappedGreedy):
+    """Asks word by word, from left to right, in lists of about CHUNK, and ends at the first list with a success.
+
+    A neighbourhood of thousands is then neither held in memory nor lost as a whole to a query budget.
+    """
+
+    def _lists(self, text: Any, original: Any) -> Iterator[list[Any]]:
+        _, found = self.get_indices_to_order(text)
+        waiting: list[Any] = []
+        for index in sorted(int(i) for i in found):
+            waiting += self.get_transformations(text, original_text=original, indices_to_modify=[index])
+            if len(waiting) >= CHUNK:
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
+
+
+def is_success(result: Any) -> bool:
+    """Whether the goal is reached."""
+    return bool(result.goal_status == GoalFunctionResultStatus.SUCCEEDED)

@@ -140,7 +140,7 @@ class FixedAlzantot(MendedGenetic, AlzantotGeneticAlgorithm):  # type: ignore[mi
 
     def _counts(self, text: Any) -> NDArray[np.int64]:
         places = self.eligible(text)
-        counts = word_counts(text, places, self._count)
+        counts: NDArray[np.int64] = word_counts(text, places, self._count)
         if text.num_words <= COUNTED:
             for index in places:
                 counts[index] = len(self.substitutes(text, text, index)) if counts[index] else 0

@@ -91,6 +91,17 @@ def fixed(limit: int | None = BUDGET) -> Fixed:
     return validator
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a worker; threads that wait for each other are also what is slow on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def resources() -> BenchResources:
     return BenchResources(load_registry(), AssetStore(cache_root(), progress=False))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmark.errors import BadRecord
 from benchmark.leaderboard import metrics
 from benchmark.leaderboard.metrics import Proportion
-from benchmark.records import Outcome
+from benchmark.records import ExampleRecord, Outcome
 
 O = Outcome  # noqa: E741
 
@@ -195,3 +195,33 @@ def test_detectable_difference_by_hand() -> None:
     # (1.959964 + 0.841621) * sqrt(0.5 / 100) = 2.801585 * 0.0707107
     assert metrics.detectable_difference(100) == pytest.approx(0.198102, abs=1e-6)
     assert metrics.detectable_difference(400) == pytest.approx(0.198102 / 2, abs=1e-6)
+
+
+# --- randomised victims -------------------------------------------------------------------------------------------
+
+
+def drawn(outcome: str, wrong: int | None, draws: int | None = 4) -> ExampleRecord:
+    return ExampleRecord(
+        cell="c", example_id="x", label=1, prediction=1, outcome=Outcome(outcome), text="t", queries=0, forwards=0,
+        words=1, draws=draws, final_wrong=wrong,
+    )  # fmt: skip
+
+
+def test_accuracies_of_a_randomised_victim_by_hand() -> None:
+    """Shares of right draws 1, 3/4, 0 and none for the error: mean 0.4375; right in every draw: one of four."""
+    records = [drawn("held", 0), drawn("held", 1), drawn("broken", 4), drawn("error", None)]
+    assert metrics.expected_accuracy(records) == pytest.approx(0.4375)
+    found = metrics.any_fail_accuracy(records)
+    assert found is not None
+    assert (found.value, found.n) == (0.25, 4)
+
+
+@pytest.mark.parametrize("records", [[], [drawn("held", None, None)], [drawn("error", None, None)]])
+def test_a_deterministic_victim_has_no_such_accuracies(records: list[ExampleRecord]) -> None:
+    assert metrics.expected_accuracy(records) is None
+    assert metrics.any_fail_accuracy(records) is None
+
+
+def test_one_broken_outcome_settles_the_worst_case_and_a_hole_leaves_the_others_open() -> None:
+    outcomes = {"a": {"x": Outcome.BROKEN, "y": Outcome.HELD}, "b": {}, "c": {"z": Outcome.SKIPPED}}
+    assert metrics.worst_case(["x", "y", "z"], outcomes) == {"x": False, "y": None, "z": False}

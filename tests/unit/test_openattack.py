@@ -44,7 +44,8 @@ TABLE = {
     "funny": ["comic", "odd", "curious"],
 }
 WEIGHTS = {"good": 1.1, "great": 1.3, "warm": 0.6, "funny": 0.9, "fine": 0.35, "comic": 0.5, "plot": 0.15, "tale": -0.3}
-PARTS = {"good": "adj", "great": "adj", "warm": "adj", "funny": "adj", "movie": "noun", "actor": "noun", "plot": "noun"}
+NOUNS = ("movie", "actor", "plot")
+PARTS = {w: "noun" if key in NOUNS else "adj" for key, words in TABLE.items() for w in (key, *words)}
 ODD_TEXTS = (
     "good",
     "?!",
@@ -356,8 +357,10 @@ def test_viper_is_the_librarys() -> None:
 
 
 @library
-def test_deepwordbug_without_mended_settings_is_the_librarys() -> None:
+def test_deepwordbug_without_mended_settings_is_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the order of ties, which is the processor's upstream."""
     openattack_env.import_openattack()
+    monkeypatch.setattr(np, "argsort", partial(np.argsort, kind="stable"))
     from OpenAttack.attackers import DeepWordBugAttacker
 
     same_as_library("deepwordbug", lambda s: DeepWordBugAttacker("[UNK]", "replaceone", "homoglyph", 5, s.tokenizer))
@@ -436,43 +439,55 @@ def test_hotflip_tries_one_swap_at_a_time() -> None:
     assert most_edits(upstream) > 1
 
 
-def pulled_towards(base: type, make: Callable[[type, Scene], Any], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each turn of a particle, whether what it turns to is the best seen, by itself or by all, so far."""
+def pulled_towards(base: Any, make: Callable[[Any, Scene], Any], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each turn of a particle, whether what it turns to is the best text asked so far."""
     from benchmark_plugins.attacks.openattack_parts.victim import ContractGoal, VictimClassifier
 
     text = "great good funny warm movie great plot actor good great"
     victim = Toy(bias=9)
     here = scene(text, victim)
-    seen: list[bool] = []
+    best: list[bool] = []
 
-    def score(tokens: list[str]) -> float:
-        return float(Toy(bias=9).logits([here.tokenizer.detokenize(list(tokens))])[0, 1])
+    def scores(texts: list[str]) -> NDArray[np.float32]:
+        return Toy(bias=9).logits(texts)[:, 1]
 
-    real = base.turn  # type: ignore[attr-defined]
+    real = base.turn
 
-    def turn(self: Any, elite: list[str], particle: list[str], prob: Any, length: int) -> Any:
-        seen.append(score(elite) <= score(particle) + 1e-6)
-        return real(self, elite, particle, prob, length)
+    def turn(self: Any, elite: list[str], *rest: Any) -> Any:
+        best.append(bool(scores([here.tokenizer.detokenize(elite)])[0] <= scores(victim.asked).min()))
+        return real(self, elite, *rest)
 
     monkeypatch.setattr(base, "turn", turn)
     with seeded(1):
         make(base, here).attack(VictimClassifier(victim, text), text, ContractGoal(1, here.inside))
-    return seen
+    monkeypatch.undo()
+    return best
 
 
 @library
 def test_pso_keeps_its_elites(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A particle's own best is never worse than the particle; upstream the first particle is taken for the best."""
+    """Particles turn to the best text found, in about half of their turns; upstream to the first that was drawn."""
     openattack_env.import_openattack()
     from OpenAttack.attackers import PSOAttacker
 
     from benchmark_plugins.attacks.openattack_parts.swarm import PSO
 
     upstream = pulled_towards(PSOAttacker, lambda c, s: c(6, 6, s.tokenizer, table(s.tags), list(STOP)), monkeypatch)
-    monkeypatch.undo()
     ours = pulled_towards(PSO, lambda c, s: c(s, table(s.tags), STOP, 6, 6), monkeypatch)
-    assert not all(upstream) and len(upstream) > 10
-    assert sum(ours) / len(ours) > 0.95 > sum(upstream) / len(upstream) and len(ours) > 10
+    assert min(len(upstream), len(ours)) > 20
+    assert sum(ours) / len(ours) > 0.4 > 0.1 > sum(upstream) / len(upstream)
+
+
+@library
+def test_a_swarm_remembers_copies_of_what_was_better() -> None:
+    openattack_env.import_openattack()
+    from benchmark_plugins.attacks.openattack_parts.swarm import Swarm
+
+    swarm = Swarm([["a"], ["b"]], np.array([0.5, 0.4]), np.zeros((2, 1)))
+    swarm.particles = [["c"], ["d"]]
+    swarm.remember(np.array([0.3, 0.9]))
+    swarm.particles[0][0] = "changed"
+    assert (swarm.bests, swarm.best) == ([["c"], ["b"]], ["c"])
 
 
 @library
@@ -546,23 +561,22 @@ def test_fd_climbs_the_loss() -> None:
 
     import OpenAttack.victim.classifiers.transformers as module
 
+    from benchmark_plugins.attacks.openattack_parts.gradient import FD
+
     assert "loss = - loss" in inspect.getsource(module)
-    wins = {WhiteBox: 0, Wrong: 0}
-    for victim_class in wins:
-        for text in texts():
-            text = text.replace("Don't", "and").replace(".", "").lower()
-            victim = victim_class(bias=-1.2)
-            if victim.logits([text])[0].argmax() == 1:
-                wins[victim_class] += own(run(assemblies()["fd"]), text, victim=victim)[0] is not None
-    assert wins[WhiteBox] > wins[Wrong]
+    lists = {"good": ["great", "fine"], "warm": ["funny", "tale"], "plot": ["good", "tale"]}  # the heavier one first
+    attack = run(lambda s: FD(s, Substitutes(lambda word, part: lists.get(word, []), 50, s.tags), STOP, 10))
+    for seed in range(5):
+        assert own(attack, "good plot warm", seed, WhiteBox(bias=-1.2))[0] is not None
+        assert own(attack, "good plot warm", seed, Wrong(bias=-1.2))[0] is None
 
 
 @library
 def test_fd_steps_as_the_library_does() -> None:
     """With words as tokens and the gradient of the loss, upstream's attacker takes the same steps."""
     openattack_env.import_openattack()
-    from OpenAttack.attackers import FDAttacker
     from OpenAttack.attack_assist.word_embedding import WordEmbedding
+    from OpenAttack.attackers import FDAttacker
 
     from benchmark_plugins.attacks.openattack_parts.victim import ContractGoal, VictimClassifier
 
@@ -595,12 +609,12 @@ def test_fd_steps_as_the_library_does() -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A random BERT over a few words; 'funnyish' is three pieces."""
+    """A random BERT over a few words; 'funnyish' is two pieces."""
     import torch
     from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("bert")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fun", "##ny", "##ish", ".", *VOCABULARY]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "##ish", ".", *VOCABULARY]
     (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
     torch.manual_seed(0)
     config = BertConfig(
@@ -687,7 +701,7 @@ def test_a_text_of_one_word_is_attacked(tiny: Any) -> None:
 
 @library
 def test_bae_masks_the_word_it_replaces(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """'funnyish' is three pieces; upstream then masks a piece of it in place of the words that follow."""
+    """'funnyish' is two pieces; upstream then masks a piece of it in place of the words that follow."""
     openattack_env.import_openattack()
     import OpenAttack.attackers.bae as module
     from OpenAttack.attackers import BAEAttacker
@@ -704,14 +718,14 @@ def test_bae_masks_the_word_it_replaces(tiny: Any, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(BAEAttacker, "get_substitues", spy)
     own(run(bae(tiny)), text, victim=Toy(flat=True))
-    assert sorted(masked) == ["fun", "movie", "plot"]
+    assert sorted(masked) == ["funny", "movie", "plot"]
     masked.clear()
     victim = Toy(flat=True)
     s = scene(text, victim)
     upstream = BAEAttacker(tiny.folder, k=12, sentence_encoder=CosineEncoder(Hashed(), s.tags), filter_words=list(STOP))
     monkeypatch.setattr(module.DataManager, "load", lambda name: lambda ws: [(w, "NN") for w in ws])
     upstream.attack(VictimClassifier(victim, text), text, ContractGoal(1, s.inside))
-    assert "##ny" in masked or "##ish" in masked
+    assert "##ish" in masked
 
 
 @library
@@ -743,7 +757,7 @@ def every(tiny: Any) -> dict[str, Callable[[Scene], Any]]:
 
 @library
 def test_budgets_are_never_exceeded_and_pass_through(tiny: Any) -> None:
-    text = "the great good movie is a funny plot"
+    text = "the great good movie is a funny plot of the great warm actor"
     for name, assemble in every(tiny).items():
         for budget in (1, 2, 10):
             victim = QueryCounter(WhiteBox(bias=50), VictimInfo(2, "[MASK]", "[UNK]"), budget)  # type: ignore[arg-type]
@@ -872,7 +886,7 @@ def test_gan_runs_from_a_folder_of_its_networks(tmp_path: Path) -> None:
     options = attack.options(weights=str(tmp_path))
     assert attack.unavailable(options) is None
     built = attack.build(options, None, Contract(), None)
-    found, asked = own(built, "a good movie of a great actor")
+    found, asked = own(built, "a good movie of a great actor", victim=Toy(bias=-99))
     assert len(asked) == 1 and found == asked[0] and set(found.split()) <= set(words)
     assert manager.data_reference["AttackAssist.SGAN"] is None
     (tmp_path / "g.pkl").write_bytes(b"nothing")

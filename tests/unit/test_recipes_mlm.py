@@ -197,7 +197,7 @@ def test_bert_attack_is_the_librarys_where_all_words_are_single_pieces(monkeypat
         swap = WordSwapMaskedLM("bert-attack", model.network, model.tokenizer, max_length=16, max_candidates=48)
         return limits, swap, GreedyWordSwapWIR("unk", unk_token="[UNK]")
 
-    toy = toys.Toy()
+    toy = toys.Toy(bias=2.0)
     found = []
     for text in TEXTS:
         label = toys.label_of(toy, text)
@@ -347,9 +347,9 @@ def test_clare_takes_no_more_steps_than_it_may_and_edits_no_late_word(monkeypatc
     from benchmark_plugins.attacks.recipes import clare
 
     text = " ".join(mergeable(6))
-    for steps in (1, 3):
+    for steps, first in ((1, 2), (3, 128)):
         toy = toys.Toy(bias=99.0)
-        run, _ = build(clare, monkeypatch, max_steps=steps, max_words=2, candidates=5)
+        run, _ = build(clare, monkeypatch, max_steps=steps, max_words=first, candidates=5)
         assert toys.ours(run, toy, text, 1)[0] is None
         assert len(toy.calls) == 1 + steps
         if steps == 1:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from benchmark.api import COLUMN_SEPARATOR, Capability, Example, NoOptions, Stage, WrapContext
+from benchmark.calibration import fit_temperature
 from benchmark.errors import BadOptions, BenchError, NotApplicable
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark_plugins.defenses.wrappers import ranmask, ranmask_certificate, spellcheck, speller, temperature

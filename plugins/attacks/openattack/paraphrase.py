@@ -58,12 +58,16 @@ def build_gan(options: WeightsOptions, resources: Resources, contract: ContractC
     """Load the networks of SST-2 once. Raises NotApplicable when files are missing or do not fit."""
     if (reason := gan_unavailable(options)) is not None:
         raise NotApplicable(f"oa-gan cannot run: {reason}", "Name a folder as its option 'weights'")
+    import torch
+
     manager = import_openattack().DataManager
     from OpenAttack.attackers import GANAttacker
 
     from benchmark_plugins.attacks.openattack_parts.runner import OpenAttackRun
 
     try:
+        for name in GAN_FILES[1:]:  # the library's own reading may run code; a file that passes this one has none
+            torch.load(Path(options.weights, name), map_location="cpu", weights_only=True)
         networks = manager.data_loader[GAN_NAME](options.weights)
     except Exception as error:  # whatever a foreign file raises while it is read
         raise NotApplicable(

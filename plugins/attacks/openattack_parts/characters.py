@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark_plugins.attacks.openattack_env import import_openattack
+from benchmark_plugins.attacks.runner import DECIMALS
 
 import_openattack()  # must come before the library's own import
 
@@ -57,7 +58,7 @@ class DeepWordBug(DeepWordBugAttacker):  # type: ignore[misc]
         """
         import numpy as np
 
-        scores = np.round(super().scorefunc(type_, victim, tokens, goal), 9)
+        scores = np.round(super().scorefunc(type_, victim, tokens, goal), DECIMALS)
         order = np.argsort(scores if type_ == "replaceone" else -scores, kind="stable")
         ranks = np.empty(len(order), dtype=np.int64)
         ranks[order] = np.arange(len(order))

@@ -60,23 +60,28 @@ class SplicingTokenizer:
 
     def detokenize(self, x: Sequence[Any]) -> str:
         """The original text with these tokens. A token that is the original's, in any case, keeps its own spelling."""
-        pieces, tail = self._layout([str(token[0] if isinstance(token, tuple) else token) for token in x])
+        tokens = [token[0] if isinstance(token, tuple) else token for token in x]
+        if len(tokens) == len(self._words):  # nearly every call, and some for texts of thousands of words
+            parts = [""] * (2 * len(tokens) + 1)
+            parts[::2] = self._gaps
+            parts[1::2] = [w if t == o else t for w, o, t in zip(self._words, self._lower, tokens, strict=True)]
+            return "".join(parts)
+        pieces, tail = self._resized(tokens)
         return "".join(piece.gap + piece.surface for piece in pieces) + tail
 
     def spans(self, x: Sequence[str]) -> list[tuple[int, int]]:
         """First character and the one after the last of each token in ``detokenize(x)``."""
-        found, at = [], 0
-        for gap, surface in self._layout(list(x))[0]:
+        tokens, found, at = list(x), [], 0
+        if len(tokens) == len(self._words):
+            spellings = (w if t == o else t for w, o, t in zip(self._words, self._lower, tokens, strict=True))
+            pieces = [Piece(gap, word) for gap, word in zip(self._gaps[:-1], spellings, strict=True)]
+        else:
+            pieces, _ = self._resized(tokens)
+        for gap, surface in pieces:
             start = at + len(gap)
             at = start + len(surface)
             found.append((start, at))
         return found
-
-    def _layout(self, tokens: list[str]) -> tuple[list[Piece], str]:
-        if len(tokens) == len(self._words):
-            pairs = zip(self._gaps[:-1], tokens, strict=True)
-            return [Piece(gap, self._surface(i, token)) for i, (gap, token) in enumerate(pairs)], self._gaps[-1]
-        return self._resized(tokens)
 
     def _resized(self, tokens: list[str]) -> tuple[list[Piece], str]:
         """A list with more or fewer tokens: its first and last ones that are the original's stay where they are."""
@@ -102,9 +107,6 @@ class SplicingTokenizer:
 
     def _is_original(self, i: int, token: str) -> bool:
         return token == self._words[i] or token == self._lower[i]
-
-    def _surface(self, i: int, token: str) -> str:
-        return self._words[i] if token == self._lower[i] else token
 
 
 def _apart(pieces: list[Piece]) -> list[Piece]:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 class PruthiOptions(Options):
-    """Defaults are those of TextAttack 0.3.11's recipe ``Pruthi2019``, but for the exhaustive insertions."""
+    """Defaults are those of TextAttack 0.3.11's recipe ``Pruthi2019``, but for what its authors' code does."""
 
     max_words: int = Field(1, ge=1, description="most misspelt words, one edit each (recipe; the paper has 1 and 2)")
     min_length: int = Field(4, ge=1, description="shortest word that is edited (recipe; the paper's code has 3 and 5)")
     exhaustive: bool = Field(
         True, description="insert every letter in every inner gap (paper's code); otherwise one random letter (recipe)"
+    )
+    first_hit: bool = Field(
+        True, description="end at the first list of edits with a success (paper's code: at the first); recipe: ask all"
     )
     letters: str = Field(
         "abcdefghijklmnopqrstuvwxyz", min_length=1, description="letters of the exhaustive insertions (paper's code)"
@@ -43,7 +46,7 @@ def build(options: PruthiOptions, resources: Resources, contract: ContractCheck,
 
     from benchmark_plugins.attacks.bugs import EveryInsertion, LimitedComposite
     from benchmark_plugins.attacks.constraints import ContractConstraint
-    from benchmark_plugins.attacks.greedy import CappedGreedy
+    from benchmark_plugins.attacks.greedy import CappedGreedy, FirstHitGreedy
     from benchmark_plugins.attacks.runner import TextAttackRun
 
     words = stop_words()
@@ -64,7 +67,8 @@ def build(options: PruthiOptions, resources: Resources, contract: ContractCheck,
             RepeatModification(),
             ContractConstraint(contract),
         ]
-        return constraints, LimitedComposite(kinds, limit), CappedGreedy(options.max_words)
+        search = (FirstHitGreedy if options.first_hit else CappedGreedy)(options.max_words)
+        return constraints, LimitedComposite(kinds, limit), search
 
     return TextAttackRun(assemble)
 
@@ -80,11 +84,11 @@ ATTACK = Attack(
     paper="Pruthi et al., Combating Adversarial Misspellings with Robust Word Recognition, ACL 2019, arXiv 1905.11268",
     state=AttackState.FIXED,
     card="Every letter is tried in every inner gap, as in the paper's code; the library inserts one random letter and "
-    "leaves out the last gap. Its search has no step limit and returns its last text, ours the best.",
+    "leaves out the last gap. Its search asks for all edits at once; ours ends at a hit.",
     cost=2000,
     parameters={
-        "recipe": "TextAttack 0.3.11 Pruthi2019; exhaustive insertions, capped search",
-        "search": "greedy over all edits of all words; as many steps as words may be edited",
+        "recipe": "TextAttack 0.3.11 Pruthi2019; exhaustive insertions, ends at a hit",
+        "search": "greedy over all edits, word by word, in lists of about 128; as many steps as words may be edited",
         "edits": "inner neighbours swapped, inner letter deleted, letter inserted, inner letter by a neighbouring key",
         "substitutes": "all; on the contract's track at most its number for one word, at even distances in the list",
         "stop words": f"266 words, sha256 {SHA256} (recipe: nltk's list)",
