@@ -118,7 +118,9 @@ def edit_of(kind: Kind, text: str) -> Edit:
     """The edit of a kind for one text."""
     if kind == "homoglyph":
         return Homoglyphs(text, confusables())
-    return {"invisible": Invisible, "deletions": Deletions, "reorderings": Reorderings}[kind](text)
+    if kind == "invisible":
+        return Invisible(text)
+    return Deletions(text) if kind == "deletions" else Reorderings(text)
 
 
 def _pairs(genes: Sequence[float]) -> Iterator[tuple[float, float]]:

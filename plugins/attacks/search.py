@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark_plugins.attacks.textattack_env import import_textattack
 
@@ -16,10 +16,7 @@ import_textattack()  # must come before the library's own import
 
 from textattack.search_methods import GreedyWordSwapWIR  # noqa: E402
 
-if TYPE_CHECKING:
-    from benchmark.api import Victim
-
-RANKINGS = ("delete", "unk", "weighted-saliency", "gradient")
+RANKINGS = ("delete", "unk", "weighted-saliency")
 CHUNK = 128
 """Substitutes scored in one call; a list of all of them would hold a copy of a long text for each."""
 DECIMALS = 10
@@ -30,30 +27,22 @@ class SteadyWIR(GreedyWordSwapWIR):  # type: ignore[misc]
 
     ``delete`` and ``unk``: the score without the word. ``weighted-saliency``: the softmax over the words of the scores
     by ``unk``, times the best score of a substitute (Ren et al. 2019, section 3.3, as TextAttack reads it).
-    ``gradient``: the L1 norm of the mean gradient of the word's tokens; one query of ``victim``, which only this
-    ranking needs. ``truncate_words_to`` ranks the first words only.
     """
 
-    def __init__(
-        self, wir_method: str, unk_token: str, victim: Victim | None = None, truncate_words_to: int | None = None
-    ) -> None:
+    get_transformations: Any  # set by the library's Attack
+
+    def __init__(self, wir_method: str, unk_token: str) -> None:
         if wir_method not in RANKINGS:
             raise ValueError(f"no ranking by {wir_method!r} here")
-        if wir_method == "gradient" and victim is None:
-            raise ValueError("a ranking by gradient needs the victim")
-        super().__init__(wir_method=wir_method, unk_token=unk_token, truncate_words_to=truncate_words_to)
-        self._victim = victim
+        super().__init__(wir_method=wir_method, unk_token=unk_token)
 
     def _get_index_order(self, initial_text: Any, max_len: int = -1) -> tuple[list[int], bool]:
         """Word positions by falling importance (ties: from left to right)."""
         _, found = self.get_indices_to_order(initial_text)
-        indices = sorted(int(i) for i in found)[: self.truncate_words_to]
+        indices = sorted(int(i) for i in found)
         if not indices:
             return [], False
-        if self.wir_method == "gradient":
-            scores, over = self._by_gradient(initial_text, indices), False
-        else:
-            scores, over = self._by_omission(initial_text, indices)
+        scores, over = self._by_omission(initial_text, indices)
         if self.wir_method == "weighted-saliency" and not over:
             best, over = self._best_substitutes(initial_text, indices)
             scores = [round(share * score, DECIMALS) for share, score in zip(softmax(scores), best, strict=True)]
@@ -93,20 +82,6 @@ class SteadyWIR(GreedyWordSwapWIR):  # type: ignore[misc]
         if candidates:
             yield owners, candidates
 
-    def _by_gradient(self, text: Any, indices: Sequence[int]) -> list[float]:
-        """Tokens are matched to words by their characters; a word without a token is the least important."""
-        import numpy as np
-
-        assert self._victim is not None
-        found = self._victim.gradients(text.text, int(self.goal_function.ground_truth_output))
-        spans = word_spans(text.text, text.words)
-        scores = []
-        for start, end in (spans[i] for i in indices):
-            rows = [k for k, (first, last) in enumerate(found.spans) if first < end and last > start]
-            mean = found.gradients[rows].astype(np.float64).mean(axis=0) if rows else np.zeros(1)
-            scores.append(round(float(np.abs(mean).sum()), DECIMALS))
-        return scores
-
     def perform_search(self, initial_result: Any) -> Any:
         unshifted = self.get_transformations
         self.get_transformations = partial(unshifted, shifted_idxs=True)
@@ -124,13 +99,3 @@ def softmax(scores: Sequence[float]) -> list[float]:
     powers = [math.exp(score - top) for score in scores]
     total = math.fsum(powers)
     return [power / total for power in powers]
-
-
-def word_spans(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
-    """First character and the one after the last of each word, in the order of the words."""
-    spans, position = [], 0
-    for word in words:
-        start = max(text.find(word, position), position)
-        position = start + len(word)
-        spans.append((start, position))
-    return spans

@@ -10,6 +10,7 @@ from test_leaderboard_page import SUITE, add, fill, rows_of
 from benchmark.leaderboard.publish import publish
 from benchmark.leaderboard.selection import NothingToPublish, Prescribed, cells_of, select
 from benchmark.store import Store
+from benchmark.suite import Scrutiny
 
 OTHER = SUITE.model_copy(update={"name": "other", "defenses": ("plain",)})
 
@@ -28,8 +29,9 @@ def test_other_conditions_are_another_suites_business(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     fill(store)
     looser = OTHER.contract.model_copy(update={"perturbed_words": 0.5})
-    cells = select(OTHER.model_copy(update={"contract": looser}), store)
-    assert [cell.attack for cell in cells] == [None], "a clean evaluation knows no contract"
+    for change in ({"contract": looser}, {"scrutiny": Scrutiny(recalibrate=True)}):
+        cells = select(OTHER.model_copy(update=change), store)
+        assert [cell.attack for cell in cells] == [None], "a clean evaluation knows no contract and no second attack"
     with pytest.raises(NothingToPublish):
         select(OTHER.model_copy(update={"model": "large"}), store)
 

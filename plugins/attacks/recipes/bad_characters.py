@@ -100,7 +100,7 @@ ATTACKS = (
         "bad-characters",
         BadCharactersOptions,
         "letters of other alphabets with the same shape",
-        "bad-characters[greek-cyrillic]+fix",
+        "bad-characters+fix[greek-cyrillic]",
         "The table of look-alikes is the suite's own.",
         400,
     ),

@@ -57,7 +57,7 @@ def build(options: CheckListOptions, resources: Resources, contract: ContractChe
 
 ATTACK = Attack(
     name="checklist",
-    display="checklist[spacy]+fix",
+    display="checklist+fix[spacy]",
     build=build,
     options=CheckListOptions,
     assets=(SPACY_EN,),

