@@ -113,10 +113,10 @@ class Hashed:
         return np.array(rows, dtype=np.float32)
 
 
-def texts(count: int = 20) -> list[str]:
+def texts(count: int = 20, least: int = 4, most: int = 12) -> list[str]:
     chooser = random.Random(7)
     words = [*TABLE, "the", "a", "is", "of", "Good", "and", "Don't"]
-    return [" ".join(chooser.choice(words) for _ in range(chooser.randint(4, 12))) + "." for _ in range(count)]
+    return [" ".join(chooser.choice(words) for _ in range(chooser.randint(least, most))) + "." for _ in range(count)]
 
 
 def english() -> frozenset[Any]:
@@ -214,7 +214,7 @@ def test_all_are_listed_with_a_card_and_described_options() -> None:
     found = registered()
     assert set(found) == NAMES
     for attack in found.values():
-        assert attack.card and attack.paper and attack.about, attack.name
+        assert all((attack.card, attack.paper, attack.about)), attack.name
         assert all(f.description for f in attack.options.model_fields.values()), attack.name
         assert ("+fix" in attack.display) == (attack.state is AttackState.FIXED) or ABSENT, attack.name
 
@@ -270,7 +270,7 @@ def test_edits_are_spliced_in() -> None:
     spans = tokens.spans(edited)
     assert [tokens.detokenize(edited)[a:b] for a, b in spans][:3] == ["The", "fine", "movie"]
     assert tokens.detokenize(words[:1] + words[2:]) == "The movie,  I'd say: good."
-    assert tokens.detokenize(words[:-2] + ["."]) == "The GOOD movie,  I'd say:."
+    assert tokens.detokenize([*words[:-2], "."]) == "The GOOD movie,  I'd say:."
     assert tokens.detokenize(["oh", *words]) == "oh The GOOD movie,  I'd say: good."
     assert tokens.detokenize(words[1:4]) == "good movie ,"
     assert tokens.detokenize([]) == ""
@@ -308,7 +308,8 @@ def test_wordnet_and_vector_substitutes() -> None:
     assert [w for w, _ in nouns("dogs", "noun")] == ["dog", "hound", "cad"]
     assert [w for w, _ in nouns("dog", "noun")] == ["hound", "cad"]
     assert [w for w, _ in of_wordnet(synsets, 1, frozenset())("dog", "noun")] == ["hound"]
-    assert nouns("be", "verb") == [] and nouns("dog", "other") == []
+    assert nouns("be", "verb") == []
+    assert nouns("dog", "other") == []
     vectors = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
     near: Any = SimpleNamespace(
         words=("hot", "warm", "cold"), vectors=vectors, neighbours=np.array([[0, 1, 2], [1, 0, 2], [2, 1, 0]])
@@ -320,9 +321,9 @@ def test_wordnet_and_vector_substitutes() -> None:
 # --- equal to the library where nothing is mended -----------------------------------------------------------------
 
 
-def same_as_library(name: str, make: Callable[[Scene], Any]) -> None:
+def same_as_library(name: str, make: Callable[[Scene], Any], corpus: Sequence[str] | None = None) -> None:
     ours, wins = run(assemblies()[name]), 0
-    for text in texts():
+    for text in corpus or texts():
         if Toy().logits([text])[0].argmax() != 1:
             continue
         found, asked = own(ours, text)
@@ -398,7 +399,7 @@ def upstream_textfooler(s: Scene, threshold: float = 0.5) -> Any:
 @library
 def test_textfooler_with_a_new_object_for_each_text_is_the_librarys() -> None:
     openattack_env.import_openattack()
-    same_as_library("textfooler", upstream_textfooler)
+    same_as_library("textfooler", upstream_textfooler, texts(20, 14, 18) + texts(10, 4, 6))
 
 
 # --- mended defects -----------------------------------------------------------------------------------------------
@@ -423,6 +424,38 @@ def test_textfooler_does_not_keep_the_threshold_of_a_short_text() -> None:
 
 
 @library
+def test_textfooler_compares_windows_that_hold_the_edited_word() -> None:
+    """In texts shorter than the window, upstream's slice starts below 0 near the end: at the last tokens only."""
+    openattack_env.import_openattack()
+
+    class Recording(CosineEncoder):
+        seen: list[tuple[str, str]] = []  # noqa: RUF012 - read through the class
+
+        def scores(self, reference: str, texts: Sequence[str]) -> NDArray[np.float64]:
+            self.seen += [(reference, text) for text in texts]
+            return super().scores(reference, texts)
+
+    import OpenAttack.attackers.textfooler as module
+
+    from benchmark_plugins.attacks.openattack_parts.greedy import TextFooler
+    from benchmark_plugins.attacks.openattack_parts.victim import ContractGoal, VictimClassifier
+
+    text = "the the the the the the the great good the the the"
+    victim = Toy(bias=9)
+    s = scene(text, victim)
+    for make, blind in (
+        (lambda e: TextFooler(s, table(s.tags), STOP, e, many), False),
+        (lambda e: upstream_textfooler(s), True),
+    ):
+        Recording.seen.clear()
+        attacker = make(Recording(Hashed(), s.tags))
+        attacker.sim_predictor = Recording(Hashed(), s.tags)
+        assert isinstance(attacker, module.TextFoolerAttacker)
+        attacker.attack(VictimClassifier(victim, text), text, ContractGoal(1, s.inside))
+        assert any(before == after for before, after in Recording.seen) is blind
+
+
+@library
 def test_hotflip_tries_one_swap_at_a_time() -> None:
     openattack_env.import_openattack()
     from OpenAttack.attackers import HotFlipAttacker
@@ -435,7 +468,9 @@ def test_hotflip_tries_one_swap_at_a_time() -> None:
 
     found, asked = own(run(assemblies()["hotflip"]), text)
     _, upstream = librarys(lambda s: HotFlipAttacker(table(s.tags), s.tokenizer, list(STOP)), text)
-    assert found is None and most_edits(asked) == 1 and len(asked) == 3 + 2 + 2 + 3 + 3 + 3 + 3
+    assert found is None
+    assert most_edits(asked) == 1
+    assert len(asked) == 3 + 2 + 2 + 3 + 3 + 3 + 3
     assert most_edits(upstream) > 1
 
 
@@ -502,7 +537,8 @@ def test_textbugger_swaps_neighbours() -> None:
             word = cls.bug_swap(attacker, "abcdefgh")
             places = [i for i, (a, b) in enumerate(zip("abcdefgh", word, strict=True)) if a != b]
             found.add(places[-1] - places[0])
-            assert word[0] == "a" and word[-1] == "h"
+            assert word[0] == "a"
+            assert word[-1] == "h"
         return found
 
     from benchmark_plugins.attacks.openattack_parts.characters import TextBugger
@@ -544,7 +580,9 @@ def test_deepwordbug_can_swap() -> None:
     with pytest.raises(TypeError):
         librarys(lambda s: DeepWordBugAttacker("[UNK]", "replaceone", "swap", 5, s.tokenizer), text)
     found, _ = own(run(lambda s: DeepWordBug(s, "replaceone", "swap", 5)), text)
-    assert found is not None and sorted(found) == sorted(text) and found != text
+    assert found is not None
+    assert sorted(found) == sorted(text)
+    assert found != text
 
 
 @library
@@ -659,7 +697,9 @@ def test_a_rejected_word_leaves_the_text_again(make: Any, tiny: Any) -> None:
         return max(sum(a != b for a, b in zip(words, t.split(), strict=True)) for t in asked)
 
     found, asked = own(run(make(tiny)), text, victim=Toy(flat=True))
-    assert found is None and most_edits(asked) == 1 and len(asked) > 1 + len(words)
+    assert found is None
+    assert most_edits(asked) == 1
+    assert len(asked) > 1 + len(words)
     if make is bert_attack:
         from benchmark_plugins.attacks.openattack_parts.victim import ContractGoal, VictimClassifier
 
@@ -684,10 +724,12 @@ def test_every_word_is_ranked_by_probabilities(tiny: Any) -> None:
     ours = bert_attack(tiny)(s).importances(classifier, text.split(), whole, 1)
     left = classifier.get_prob(["[UNK] movie great", "good [UNK] great", "good movie [UNK]"])
     by_hand = [whole[1] - p[1] + (p[0] - whole[0] if p[0] > p[1] else 0) for p in left]
-    assert ours == pytest.approx(by_hand) and len(ours) == 3
+    assert ours == pytest.approx(by_hand)
+    assert len(ours) == 3
     flat = torch.softmax(torch.tensor(whole), -1)
     upstream = upstream_bert_attack(tiny)(s).get_important_scores(text.split(), classifier, flat.max(), 1, flat)
-    assert len(upstream) == 2 and abs(upstream[0] - ours[0]) > 0.02
+    assert len(upstream) == 2
+    assert abs(upstream[0] - ours[0]) > 0.02
 
 
 @library
@@ -733,7 +775,8 @@ def test_bae_keeps_the_part_of_speech_and_the_likeness(tiny: Any) -> None:
     text = "good movie great plot"
     _, asked = own(run(bae(tiny)), text, victim=Toy(flat=True))
     edited = [t.split() for t in asked if "[UNK]" not in t and t != text]
-    assert edited and all(tag(words) == tag(text.split()) for words in edited)
+    assert edited
+    assert all(tag(words) == tag(text.split()) for words in edited)
     _, strict = own(run(bae(tiny, threshold=0.9999)), text, victim=Toy(flat=True))
     assert len(strict) == 1 + 4
 
@@ -797,7 +840,7 @@ def test_nothing_outside_the_contract_comes_back(tiny: Any) -> None:
 
 
 @library
-@pytest.mark.parametrize("number", range(len(ODD_TEXTS)))
+@pytest.mark.parametrize("number", [0, 1, 2, pytest.param(3, marks=pytest.mark.slow), *range(4, len(ODD_TEXTS))])
 def test_degenerate_texts_end_quietly(number: int, tiny: Any) -> None:
     text = ODD_TEXTS[number]
     for name, assemble in every(tiny).items():
@@ -813,7 +856,8 @@ def test_degenerate_texts_end_quietly(number: int, tiny: Any) -> None:
 def test_an_uncased_attacker_asks_about_the_text_as_it_is() -> None:
     text = "The Great movie is GOOD"
     _, asked = own(run(assemblies()["textfooler"]), text)
-    assert asked[0] == text and all(t.startswith(("The ", "[UNK]")) for t in asked)
+    assert asked[0] == text
+    assert all(t.startswith(("The ", "[UNK]")) for t in asked)
 
 
 @library
@@ -858,37 +902,6 @@ def test_scpn_and_gan_say_what_is_missing(tmp_path: Path) -> None:
     for file in ("scpn.pt", "parse_generator.pt", "parse_vocab.pkl", "bpe.codes", "vocab.txt", "ptb_tagset.pkl"):
         (tmp_path / file).write_bytes(b"")
     assert "Java" in found["oa-scpn"].unavailable(found["oa-scpn"].options(weights=str(tmp_path)))
-
-
-@library
-def test_gan_runs_from_a_folder_of_its_networks(tmp_path: Path) -> None:
-    import json
-
-    import torch
-
-    manager = openattack_env.import_openattack().DataManager
-    words = ["<pad>", "<sos>", "<eos>", "<oov>", *VOCABULARY]
-    (tmp_path / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(words)}), encoding="utf-8")
-    names = manager.data_loader["AttackAssist.SGAN"].__globals__
-    torch.manual_seed(0)
-    parts = {
-        "a": names["Seq2SeqCAE"](
-            emsize=300, nhidden=300, ntokens=len(words), nlayers=1, noise_radius=0.2, hidden_init=False, dropout=0.0,
-            conv_layer="500-700-1000", conv_windows="3-3-3", conv_strides="1-2-2", gpu=False,
-        ),
-        "i": names["MLP_I_AE"](ninput=300, noutput=100, layers="300-300"),
-        "g": names["MLP_G"](ninput=100, noutput=300, layers="300-300"),
-        "d": names["MLP_D"](ninput=300, noutput=1, layers="300-300"),
-    }  # fmt: skip
-    for name, part in parts.items():
-        torch.save(part.state_dict(), tmp_path / f"{name}.pkl")
-    attack = registered()["oa-gan"]
-    options = attack.options(weights=str(tmp_path))
-    assert attack.unavailable(options) is None
-    built = attack.build(options, None, Contract(), None)
-    found, asked = own(built, "a good movie of a great actor", victim=Toy(bias=-99))
-    assert len(asked) == 1 and found == asked[0] and set(found.split()) <= set(words)
-    assert manager.data_reference["AttackAssist.SGAN"] is None
-    (tmp_path / "g.pkl").write_bytes(b"nothing")
-    with pytest.raises(NotApplicable):
-        attack.build(options, None, Contract(), None)
+    for file in ("vocab.json", "a.pkl", "i.pkl", "g.pkl", "d.pkl"):
+        (tmp_path / file).write_bytes(b"")
+    assert "pickles" in found["oa-gan"].unavailable(found["oa-gan"].options(weights=str(tmp_path)))

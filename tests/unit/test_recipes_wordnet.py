@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import recipe_toys as toys
 
@@ -124,17 +125,11 @@ def test_line_ends_mislead_the_library_and_not_us(tmp_path: Path, monkeypatch: p
     theirs = library_swap(nltk_wordnet(tmp_path / "lf", made, monkeypatch), monkeypatch)
     for word in ("film", "films", "Paris", "shoot", "big"):
         assert sorted(theirs._get_replacement_words(word)) == swap_of(made, "\r\n")._get_replacement_words(word)
-    corpus = nltk_wordnet(tmp_path / "crlf", made, monkeypatch, "\r\n")
-    broken = library_swap(corpus, monkeypatch)
-    with pytest.raises((AttributeError, ValueError, AssertionError, LookupError, corpus_error())):
-        broken._get_replacement_words("leaf")
-        broken._get_replacement_words("film")
-
-
-def corpus_error() -> type[Exception]:
-    from nltk.corpus.reader.wordnet import WordNetError
-
-    return WordNetError  # type: ignore[no-any-return]
+    broken = library_swap(nltk_wordnet(tmp_path / "crlf", made, monkeypatch, "\r\n"), monkeypatch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(AttributeError, match="NoneType"):  # no synset where the index points to
+            broken._get_replacement_words("film")
 
 
 def test_the_table_comes_back_from_the_disk(tmp_path: Path) -> None:
@@ -232,35 +227,30 @@ def test_pwws_equals_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_weighted_saliency_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ties go from left to right, a word without substitutes comes last, and the size of a list changes nothing."""
     from benchmark_plugins.attacks import synsets
+    from benchmark_plugins.attacks.recipes.pwws import ATTACK
 
     groups: Groups = {"noun": [("aa", "xx"), ("bb", "yy"), ("cc", "zz")], "verb": [], "adj": [], "adv": []}
-    run_of = build
     table = synsets.read_synsets(reader(files(groups)))
     weights = {"aa": 0.1, "xx": 0.0, "bb": 0.1, "yy": 0.0, "cc": 0.1, "zz": -0.1, "dd": 0.3, "[UNK]": 0.05}
 
     class Weighted(toys.Toy):
         def logits(self, texts: Any) -> Any:
-            import numpy as np
-
             self.calls.append(list(texts))
             scores = [1.0 + sum(weights[w] for w in text.split()) for text in texts]
             return np.array([(-s, s) for s in scores], dtype=np.float32).reshape(-1, 2)
 
     orders = []
     for chunk in (128, 1):
-        run = run_of(monkeypatch)
         monkeypatch.setattr(synsets, "load_synsets", lambda resources: table)
         monkeypatch.setattr("benchmark_plugins.attacks.search.CHUNK", chunk)
-        from benchmark_plugins.attacks.recipes.pwws import ATTACK
-
         run = ATTACK.build(ATTACK.options(), None, AnyText(), None)
         classifier = Weighted()
         assert toys.ours(run, classifier, "aa bb cc dd", 1) == (None, 1 + 4 + 3 + 3)
         orders.append([text for call in classifier.calls for text in call])
     assert orders[0] == orders[1]
     ranked = orders[0][8:]
-    # cc gains most; aa and bb are equal.
-    assert ranked == ["aa bb zz dd", "xx bb zz dd", "xx yy zz dd"]
+    # cc gains most, and its text is known already; aa and bb are equal.
+    assert ranked == ["xx bb zz dd", "xx yy zz dd"]
 
 
 def test_pwws_stays_within_contract_budget_and_cap(monkeypatch: pytest.MonkeyPatch) -> None:

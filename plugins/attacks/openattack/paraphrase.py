@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from benchmark import Access, Attack, AttackState, Family, NotApplicable, Options
-from benchmark_plugins.attacks.openattack_env import import_openattack, missing
+from benchmark_plugins.attacks.openattack_env import missing
 from benchmark_plugins.attacks.openattack_parts import listing
 
 if TYPE_CHECKING:
     from benchmark.api import AttackRun, ContractCheck, Resources, Task
-    from benchmark_plugins.attacks.openattack_parts.runner import Scene
 
 SCPN_FILES = ("scpn.pt", "parse_generator.pt", "parse_vocab.pkl", "bpe.codes", "vocab.txt", "ptb_tagset.pkl")
 SCPN_WHY = (
@@ -21,7 +20,10 @@ SCPN_WHY = (
     " Stanford parser, a Java program; neither is on a package index, and neither is loaded here"
 )
 GAN_FILES = ("vocab.json", "a.pkl", "i.pkl", "g.pkl", "d.pkl")
-GAN_NAME = "AttackAssist.SGAN"
+GAN_WHY = (
+    "the library reads its networks of SST-2 as pickles, which run code when they are read, and they are on its own"
+    " server only; they are not loaded here"
+)
 
 
 class WeightsOptions(Options):
@@ -51,39 +53,13 @@ def build_scpn(options: WeightsOptions, resources: Resources, contract: Contract
 
 
 def gan_unavailable(options: Any) -> str | None:
-    return absent(options, GAN_FILES)
+    """Always a reason: what is missing, or that it would not be loaded."""
+    return absent(options, GAN_FILES) or GAN_WHY
 
 
 def build_gan(options: WeightsOptions, resources: Resources, contract: ContractCheck, task: Task) -> AttackRun:
-    """Load the networks of SST-2 once. Raises NotApplicable when files are missing or do not fit."""
-    if (reason := gan_unavailable(options)) is not None:
-        raise NotApplicable(f"oa-gan cannot run: {reason}", "Name a folder as its option 'weights'")
-    import torch
-
-    manager = import_openattack().DataManager
-    from OpenAttack.attackers import GANAttacker
-
-    from benchmark_plugins.attacks.openattack_parts.runner import OpenAttackRun
-
-    try:
-        for name in GAN_FILES[1:]:  # the library's own reading may run code; a file that passes this one has none
-            torch.load(Path(options.weights, name), map_location="cpu", weights_only=True)
-        networks = manager.data_loader[GAN_NAME](options.weights)
-    except Exception as error:  # whatever a foreign file raises while it is read
-        raise NotApplicable(
-            f"oa-gan cannot read the networks of {options.weights}: {str(error)[:200]}",
-            "They must be those of the library's archive for SST-2, saved as plain tensors",
-        ) from error
-
-    def assemble(scene: Scene) -> Any:
-        paths, references = dict(manager.data_path), dict(manager.data_reference)
-        try:
-            manager.data_path[GAN_NAME], manager.data_reference[GAN_NAME] = options.weights, networks
-            return GANAttacker("sst")
-        finally:
-            manager.data_path, manager.data_reference = paths, references
-
-    return OpenAttackRun(assemble, contract)
+    """Raises NotApplicable, always."""
+    raise NotApplicable(f"oa-gan cannot run: {GAN_WHY}", "Choose another attack")
 
 
 ATTACKS = (
@@ -113,11 +89,11 @@ ATTACKS = (
         paper="Zhao et al., Generating Natural Adversarial Examples, ICLR 2018, arXiv 1710.11342",
         state=listing.listed(AttackState.NEEDS_WEIGHTS),
         card=listing.card(
-            "Its generator, inverter and autoencoder of SST-2 are on the library's own server only; a folder with them"
-            " can be named. Only the autoencoder is used by the library's code for SST-2, once for each text."
+            f"{GAN_WHY[0].upper()}{GAN_WHY[1:]}. Only the autoencoder is used by the library's code for SST-2, once for"
+            " each text."
         ),
         cost=1,
         unavailable=gan_unavailable,
-        parameters={"library": listing.COMMON["library"], "networks": "SST-2; read as plain tensors, never as code"},
+        parameters={"library": listing.COMMON["library"], "networks": "SST-2"},
     ),
 )

@@ -71,7 +71,8 @@ ATTACK = Attack(
     paper="Jin et al., Is BERT Really Robust?, AAAI 2020, arXiv 1907.11932",
     state=listing.listed(AttackState.FIXED),
     card=listing.card(
-        "The library lowers its threshold to 0.1 for good at the first text under 15 tokens; here for that text alone."
+        "The library lowers its threshold to 0.1 for good at the first text under 15 tokens (here for that text alone),"
+        " and near the end of such texts compares windows without the edited word."
         " Word vectors (the library's default is WordNet), sentence encoder and tagger are the catalogue's."
     ),
     cost=150,

@@ -66,7 +66,7 @@ class HotFlip(HotFlipAttacker):  # type: ignore[misc]
         for index, (token, part) in enumerate(pairs):
             if token in self.filter_words:
                 continue
-            texts = [
+            texts: list[str] = [
                 self.tokenizer.detokenize(self.do_replace(tokens, word, index))
                 for word in self.get_neighbours(token, part)
             ]
@@ -80,7 +80,8 @@ class TextFooler(TextFoolerAttacker):  # type: ignore[misc]
     """The library's loop, from the gold label, with candidates tagged and encoded in one batch.
 
     The library's constructor loads an encoder of TensorFlow Hub, and its ``attack`` lowers the threshold of the
-    *object* at the first short text, for all texts after it.
+    *object* at the first short text, for all texts after it. Near the end of a text shorter than the window it compares
+    the last tokens only, which need not hold the edited word.
     """
 
     def __init__(

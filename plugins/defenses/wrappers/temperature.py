@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
 class TemperatureOptions(Options):
     """Options of ``temperature``."""
 
