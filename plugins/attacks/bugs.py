@@ -52,12 +52,13 @@ class LimitedComposite(CompositeTransformation):  # type: ignore[misc]
         found = super().__call__(*args, **kwargs)
         if self.limit is None or kwargs.get("return_indices"):
             return found
-        groups = groupby(sorted(found, key=_places), key=_places)
+        groups = groupby(sorted(found, key=_place), key=_place)
         return [text for _, group in groups for text in evenly(list(group), self.limit)]
 
 
-def _places(text: Any) -> list[int]:
-    return sorted(int(i) for i in text.attack_attrs["newly_modified_indices"])
+def _place(text: Any) -> int:
+    """The first edited word: an inserted blank marks two."""
+    return int(min(text.attack_attrs["newly_modified_indices"], default=-1))
 
 
 def evenly(items: Iterable[Any], limit: int) -> list[Any]:

@@ -224,18 +224,16 @@ def test_a_victim_that_raises_is_an_error_and_never_robustness(
     name: str, good: int, build: Build, victim: Centred, examples: list[Example], resources: BenchResources
 ) -> None:
     """``good`` 1 answers the clean text only; 2 also the attack's first list."""
-    run, errors = build(name), 0
+    run = build(name)
     for example in examples:
         asked = outcome_of(run, victim, example, resources)
-        record = outcome_of(run, Raising(victim, good), example, resources)
-        # An attack that asks nothing but the clean text, whose answer is known, never meets the failure.
-        if record.outcome != "error":
-            assert good == 2 or asked.queries <= 1
-            continue
-        errors += 1
-        assert record.error is not None
-        assert "fell over" in record.error
-    assert errors or good == 2
+        # Without a budget: a first list that overshoots it would end the attack before the victim is asked.
+        record = outcome_of(run, Raising(victim, good), example, resources, None)
+        if record.outcome == "error":
+            assert record.error is not None
+            assert "fell over" in record.error
+        else:  # it won with its first list, or asked for nothing but the clean text, whose answer is known
+            assert good == 2 or asked.forwards <= 1
 
 
 @every_attack

@@ -50,7 +50,9 @@ ONLY: dict[str, frozenset[str]] = {
 PUBLIC = frozenset({"benchmark", "benchmark.api", "benchmark.errors", "benchmark.data.parts"})
 """What plugins may import of the core."""
 
-HEAVY = frozenset({"torch", "transformers", "textattack", "spacy", "nltk", "matplotlib", "polars", "statsmodels"})
+HEAVY = frozenset(
+    {"torch", "transformers", "textattack", "OpenAttack", "spacy", "nltk", "matplotlib", "polars", "statsmodels"}
+)
 """Imported inside functions only: `bench --help` must not wait for them."""
 
 DEFERRED = frozenset(
@@ -63,6 +65,12 @@ DEFERRED = frozenset(
         "attacks.greedy",
         "attacks.infill",
         "attacks.invariance",
+        "attacks.openattack_parts.characters",
+        "attacks.openattack_parts.gradient",
+        "attacks.openattack_parts.greedy",
+        "attacks.openattack_parts.masked",
+        "attacks.openattack_parts.swarm",
+        "attacks.openattack_parts.victim",
         "attacks.pieces",
         "attacks.population",
         "attacks.population_genetic",

@@ -118,7 +118,7 @@ def test_a2t_is_the_librarys(variant: str, victim: NetworkClassifier, monkeypatc
     contract = toys.AnyText(allow=toys.plain_words)
     masked = variant == "a2t-mlm"
     loose: dict[str, Any] = {"threshold": 0.5, "candidates": 1000 if masked else 20}
-    own: dict[str, Any] = {"min_confidence": 0.002} if masked else {"min_cos_sim": 0.3}
+    own: dict[str, Any] = {"min_confidence": 0.0002} if masked else {"min_cos_sim": 0.8}
     run, model = build("a2t", monkeypatch, contract, variant, **loose, **own)
     from textattack.constraints.pre_transformation import MaxModificationRate, RepeatModification, StopwordModification
     from textattack.constraints.semantics import WordEmbeddingDistance
@@ -140,10 +140,10 @@ def test_a2t_is_the_librarys(variant: str, victim: NetworkClassifier, monkeypatc
             ContractConstraint(contract),
         ]
         swap: Any = WordSwapMaskedLM(
-            "bae", model.network, model.tokenizer, max_length=16, max_candidates=1000, min_confidence=0.002
+            "bae", model.network, model.tokenizer, max_length=16, max_candidates=1000, min_confidence=0.0002
         )
         if not masked:
-            limits.append(WordEmbeddingDistance(embedding=embedding, min_cos_sim=0.3))
+            limits.append(WordEmbeddingDistance(embedding=embedding, min_cos_sim=0.8))
             swap = WordSwapEmbedding(max_candidates=20, embedding=embedding)
         return limits, swap, GreedyWordSwapWIR("gradient", truncate_words_to=30)
 
@@ -153,7 +153,7 @@ def test_a2t_is_the_librarys(variant: str, victim: NetworkClassifier, monkeypatc
         found.append(toys.ours(run, victim, text, label))
         assert found[-1] == toys.library(parts, victim, text, label), text
     assert 2 < sum(text is not None for text, _ in found) < len(TEXTS) - 2
-    assert max(queries for _, queries in found) > 20
+    assert max(queries for _, queries in found) > (4 if masked else 10)
 
 
 # --- HotFlip ------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def allowed_flips(text: str, least: float, split: Sequence[str] = ()) -> dict[st
 
 
 def test_the_first_flips_are_the_best_of_all_by_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, _ = build("hotflip", monkeypatch, beam=5, min_cos_sim=0.9, max_words=1)
+    run, _ = build("hotflip", monkeypatch, beam=5, min_cos_sim=0.9, max_words=1, allow_verb_noun_swap=False)
     split = toys.CONTENT[::7]
     linear = Linear(split)
     checked = 0
@@ -244,7 +244,7 @@ def test_the_first_flips_are_the_best_of_all_by_brute_force(monkeypatch: pytest.
 
 
 def test_hotflip_flips_two_words_at_most_and_takes_a_beam(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, _ = build("hotflip", monkeypatch, min_cos_sim=0.5)
+    run, _ = build("hotflip", monkeypatch, min_cos_sim=0.5, allow_verb_noun_swap=False)
     outcomes = set()
     for text in TEXTS:
         for bias in (0.0, 2.0, 30.0):
@@ -330,7 +330,7 @@ def test_kuleshov_is_the_librarys_without_its_language_model(
         ]
         return limits, WordSwapEmbedding(max_candidates=15, embedding=embedding), GreedySearch()
 
-    toy, found = toys.Toy(bias=1.5), []
+    toy, found = toys.Toy(bias=1.5 if target else 2.5), []
     for text in TEXTS:
         label = toys.label_of(toy, text)
         found.append(toys.ours(run, toy, text, label))
@@ -409,7 +409,7 @@ def test_input_reduction_is_the_recipe_by_hand(monkeypatch: pytest.MonkeyPatch) 
         label = toys.label_of(toy, text)
         expected, queries = reduced(toy, text, label)
         found, asked = toys.ours(run, toy, text, label)
-        assert (found or text, asked) == (expected, queries), text
+        assert ((found or text).split(), asked) == (expected.split(), queries), text
         assert toys.label_of(toy, expected) == label
         lengths.add(len(expected.split()))
         assert toys.ours(run, toy, text, 1 - label) == (None, 1)  # wrong already
@@ -429,14 +429,14 @@ def test_the_library_loses_its_place_after_a_deletion(monkeypatch: pytest.Monkey
 
     from benchmark_plugins.attacks.runner import VictimWrapper
 
-    toy = toys.Toy(bias=99.0)  # any word may go
+    toy = toys.Toy(bias=6.0)  # any word may go
     text = "film plot story movie actor"
     goal = InputReduction(VictimWrapper(toys.counter(toy)), maximizable=True, use_cache=False)
     attack = Attack(goal, [RepeatModification()], WordDeletion(), GreedyWordSwapWIR("delete"))
     theirs = attack.attack(text, 1).perturbed_result.attacked_text.text
     found, _ = toys.ours(run, toy, text, 1)
     assert found is not None
-    assert (len(found.split()), len(theirs.split())) == (1, 3)
+    assert len(found.split()) == 1 < len(theirs.split())
     run, _ = build("input_reduction", monkeypatch, target_num_words=2)
     found, _ = toys.ours(run, toy, text, 1)
     assert found is not None
