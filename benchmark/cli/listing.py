@@ -112,14 +112,15 @@ def _print(rows: list[dict[str, Any]], problems: list[dict[str, str]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns: tuple[str, ...]
     if rows and all(row["kind"] == "attack" for row in rows):
-        columns = ("name", "state", "family", "access", "about")
+        columns = ("name", "state", "family", "access", "about", "plugin")
     else:
         columns = ("kind", "name", "about", "plugin")
     for column in columns:
         table.add_column(column)
     for row in rows:
         if "state" in columns:
-            table.add_row(*(escape(row[column]) for column in columns))
+            shown = {**row, "plugin": f"{row['distribution']} {row['version']}"}
+            table.add_row(*(escape(shown[column]) for column in columns))
             continue
         kind = f"{row['kind']} ({row['slot']})" if row["slot"] else row["kind"]
         origin = f"{row['plugin']} ({row['distribution']} {row['version']})"
