@@ -258,8 +258,6 @@ STRANGE = {
     "right to left": "هذا فيلم رائع جدا שלום עולם",
     "NUL": "a\x00wonderful film\x00 with \x00\x00 heart",
     "combining": "e\u0301\u0301 film\u200b\u202e gone",
-    "5,000 words": " ".join((WORDS * (5000 // len(WORDS) + 1))[:5000]),
-    "5,000 strange words": "xyzzy שלום 😀 the ... " * 1000,
 }
 
 
@@ -294,7 +292,7 @@ def flipping(victim: Centred, example: Example) -> str:
     ("answer", "outcome"),
     [
         (lambda victim, example: example.text, "held"),
-        (lambda victim, example: example.text + " .", "held"),
+        (lambda victim, example: example.text + "  ", "held"),
         (lambda victim, example: None, "held"),
         (lambda victim, example: 7, "error"),
         (lambda victim, example: victim.nothing, "error"),
