@@ -120,7 +120,7 @@ ALZANTOT = Attack(
     paper="Alzantot et al., Generating Natural Language Adversarial Examples, EMNLP 2018, arXiv 1804.07998",
     state=AttackState.VARIANT,
     card=f"Word vectors are the catalogue's and there is no language model. {MENDED}",
-    cost=6000,
+    cost=15000,
     parameters={"recipe": "TextAttack 0.3.11 GeneticAlgorithmAlzantot2018, mended", **PARAMETERS},
 )
 FASTER = Attack(
@@ -135,7 +135,7 @@ FASTER = Attack(
     paper="Jia et al., Certified Robustness to Adversarial Word Substitutions, EMNLP 2019, arXiv 1909.00986",
     state=AttackState.VARIANT,
     card=f"Word vectors are the catalogue's and there is no language model. {MENDED}",
-    cost=9000,
+    cost=25000,
     parameters={"recipe": "TextAttack 0.3.11 FasterGeneticAlgorithmJia2019, mended", **PARAMETERS},
 )
 ATTACKS = (ALZANTOT, FASTER)

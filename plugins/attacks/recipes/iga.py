@@ -103,7 +103,7 @@ ATTACK = Attack(
         "Word vectors are the catalogue's. The library draws the weakest parents, lets children break the limit on "
         "edits, takes position 0 for 'any' and drops the last children: all mended, and a success ends the search."
     ),
-    cost=8000,
+    cost=40000,
     parameters={
         "recipe": "TextAttack 0.3.11 IGAWang2019, mended; vectors replaced",
         "columns": "one text",

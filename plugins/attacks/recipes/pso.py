@@ -73,7 +73,7 @@ ATTACK = Attack(
         "HowNet is on no package index: WordNet synonyms take its place. The library turns particles away from the "
         "elite, mutates at every position and ignores turn_retries: mended after the authors' program."
     ),
-    cost=5000,
+    cost=6000,
     parameters={
         "recipe": "TextAttack 0.3.11 PSOZang2020, mended; HowNet replaced by WordNet 3.0 synonyms",
         "inertia": "0.8 falling to 0.2 (paper)",
