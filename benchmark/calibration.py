@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = 1e-3, 1e4
 """Where a fitted temperature is looked for. A model without any error on the validation texts has no best one: the
 search ends at a low one where the loss is zero in float64."""
+GAP = 0.1
+"""Largest difference of mean confidence and accuracy of a calibrated victim."""
+TEMPERATURES = (0.5, 2.0)
+"""Range of fitted temperatures of a calibrated victim."""
 BINS = 15
 """Guo et al. 2017, section 5."""
 
@@ -52,3 +56,11 @@ def calibration_error(logits: NDArray[np.floating[Any]], labels: Sequence[int], 
         if (place == b).any()
     ]
     return float(sum(gaps) / len(confidence))
+
+
+def is_miscalibrated(found: Mapping[str, Any]) -> bool:
+    """Whether a victim is over- or under-confident, by its probe (see ``benchmark.probe``); not without one."""
+    if not {"confidence", "accuracy", "temperature"} <= found.keys():
+        return False
+    low, high = TEMPERATURES
+    return abs(found["confidence"] - found["accuracy"]) > GAP or not low <= found["temperature"] <= high

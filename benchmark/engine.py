@@ -58,10 +58,7 @@ class QueryCounter:
         """
         import numpy as np
 
-        if self.budget is not None and self.queries + len(texts) > self.budget:
-            self.exhausted = True
-            raise BudgetExhausted(f"query budget of {self.budget} spent")
-        self.queries += len(texts)
+        self._spend(len(texts))
         if not texts:
             return np.zeros((0, self.num_labels), np.float32)
         answers = np.stack(self._answer(texts))
@@ -69,13 +66,20 @@ class QueryCounter:
 
     def gradients(self, text: str, label: int) -> TokenGradients:
         """Gradients of one text for one label, one logical query; raises BudgetExhausted, or NotApplicable."""
-        if self.budget is not None and self.queries + 1 > self.budget:
-            self.exhausted = True
-            raise BudgetExhausted(f"query budget of {self.budget} spent")
-        self.queries += 1
+        import numpy as np
+
+        self._spend(1)
         self.forwards += self._classifier.forwards_per_prediction
         found: TokenGradients = self._white_box("gradients")(text, label)
+        if not np.isfinite(found.gradients).all():  # a blind search would look like robustness
+            raise BenchError("the defense returned a gradient that is not finite", "Train it again, or mend it")
         return found
+
+    def _spend(self, queries: int) -> None:
+        if self.budget is not None and self.queries + queries > self.budget:
+            self.exhausted = True
+            raise BudgetExhausted(f"query budget of {self.budget} spent")
+        self.queries += queries
 
     def token_ids(self, text: str) -> list[int]:
         """Ids of the victim's tokens of ``text``; raises NotApplicable."""

@@ -204,6 +204,13 @@ def assets_for(registry: Registry, suite: Suite) -> list[Asset]:
     return [found[name] for name in sorted(found)]
 
 
+def shown_as(attack: Registered, options: Mapping[str, Any]) -> str:
+    """What pages call the attack: its display name, and the options that are not at their defaults."""
+    defaults = resolve(attack.item.options, {}, f"attack '{attack.name}'")
+    changed = [f"{name}={options[name]}" for name in sorted(options) if options[name] != defaults[name]]
+    return f"{attack.item.display} ({', '.join(changed)})" if changed else attack.item.display
+
+
 def _attack_spec(registry: Registry, attack: Registered, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": attack.name,
@@ -263,7 +270,7 @@ def _cell(
         dataset=victim.dataset,
         defense=victim.defense,
         attack=attack.name if attack else None,
-        attack_display=attack.item.display if attack else None,
+        attack_display=shown_as(attack, attack_options) if attack else None,
         seed=victim.seed,
         model=suite.model,
         spec=spec,

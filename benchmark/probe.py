@@ -21,10 +21,6 @@ GRADIENT_TEXTS = 16
 TINY = 1e-8
 """A gradient whose largest entry is below this counts as zero (float32 rounding of losses of order 1)."""
 DECIMALS = 6
-GAP = 0.1
-"""Largest difference of mean confidence and accuracy of a calibrated victim."""
-TEMPERATURES = (0.5, 2.0)
-"""Range of fitted temperatures of a calibrated victim."""
 
 
 def probe(classifier: Classifier, validation: Sequence[Example]) -> dict[str, Any]:
@@ -50,14 +46,6 @@ def probe(classifier: Classifier, validation: Sequence[Example]) -> dict[str, An
         "disagreement": disagreement(classifier, texts[:GRADIENT_TEXTS]),
     }
     return {name: round(v, DECIMALS) if isinstance(v, float) else v for name, v in found.items() if v is not None}
-
-
-def is_miscalibrated(found: dict[str, Any]) -> bool:
-    """Whether a victim is over- or under-confident enough to be attacked once more through its temperature."""
-    if not found:
-        return False
-    low, high = TEMPERATURES
-    return abs(found["confidence"] - found["accuracy"]) > GAP or not low <= found["temperature"] <= high
 
 
 def zero_gradients(classifier: Classifier, examples: Sequence[Example]) -> float | None:

@@ -19,7 +19,7 @@ from benchmark.pool import Event, Pool
 from benchmark.provenance import environment
 from benchmark.records import CleanRecord
 from benchmark.store import Store
-from benchmark.worker import AttackJob, CleanJob, FitJob, Job, PrepareJob, ScoreJob, worker_main
+from benchmark.worker import AttackJob, CleanJob, FitJob, Job, PrepareJob, worker_main
 
 CHUNK = 4
 """Examples of one attack job: small, so that two workers end together; records do not depend on it."""
@@ -166,7 +166,6 @@ class Runner:
             self._training[job.victim.key] = {**value.get("training", {}), "parameters": value.get("parameters")}
             self._queue.extend(self._waiting.pop(job.victim.key, ()))
             return
-        assert isinstance(job, CleanJob | AttackJob)
         cell = job.cell
         self._open_chunks[cell.key] -= 1
         if self._open_chunks[cell.key] or cell.key in self.result.failures:
@@ -197,14 +196,12 @@ class Runner:
     def _fail(self, job: Job, error: BenchError, trace: str) -> None:
         """A failed fit fails every cell of its victim, anything else its own cell; nothing else is touched."""
         if isinstance(job, FitJob):
-            cells = {j.cell.key for j in self._waiting.pop(job.victim.key, ()) if isinstance(j, CleanJob | AttackJob)}
-        elif isinstance(job, PrepareJob | ScoreJob):
+            cells = {j.cell.key for j in self._waiting.pop(job.victim.key, ()) if not isinstance(j, FitJob)}
+        elif isinstance(job, PrepareJob):
             cells = set()
         else:
             cells = {job.cell.key}
-            self._queue = deque(
-                j for j in self._queue if isinstance(j, FitJob | ScoreJob) or j.cell.key != job.cell.key
-            )
+            self._queue = deque(j for j in self._queue if isinstance(j, FitJob) or j.cell.key != job.cell.key)
         for key in sorted(cells):
             if key not in self.result.failures:
                 self.result.failures[key] = (error, trace)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from benchmark.errors import BenchError, StoreError
 from benchmark.identity import digest
 from benchmark.plan import CellPlan, Plan, VictimPlan
 from benchmark.pool import Pool
-from benchmark.records import CellFile, CleanRecord, ExampleRecord, Outcome, Strict, dump, parse
+from benchmark.records import CellFile, ExampleRecord, Outcome, Strict, dump, parse
 from benchmark.store import write_atomic
 from benchmark.worker import ScoreJob, worker_main
 
@@ -48,13 +48,28 @@ class Records(Protocol):
     root: Path
 
     def records(self, cell: CellFile) -> list[ExampleRecord]: ...
-    def clean_records(self, cell: CellFile) -> list[CleanRecord]: ...
 
 
-def broken_texts(cell: CellPlan, store: Records) -> list[ExampleRecord]:
-    """The records of a cell whose text broke its victim."""
-    found = store.records(cell.file)
-    return [record for record in found if record.outcome is Outcome.BROKEN and record.adversarial_text is not None]
+class Source(NamedTuple):
+    """An attack cell and the records whose text broke its victim; ``digest`` tells sets of texts apart."""
+
+    cell: CellPlan
+    broken: tuple[ExampleRecord, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, cell: CellPlan, store: Records) -> Source:
+        found = [r for r in store.records(cell.file) if r.outcome is Outcome.BROKEN and r.adversarial_text is not None]
+        return cls(cell, tuple(found), digest([[r.example_id, r.adversarial_text] for r in found])[:12])
+
+    def path(self, store: Records, target: VictimPlan) -> Path:
+        """Where the target's answers lie. A cascade leaves other texts than a full run, and so another file."""
+        return store.root / FOLDER / f"{self.cell.key}-{target.key}-{self.digest}.jsonl"
+
+    def meets(self, target: VictimPlan) -> bool:
+        """Whether the target is another victim of the same dataset and seed."""
+        own = self.cell.victim
+        return own.key != target.key and (own.dataset, own.seed) == (target.dataset, target.seed)
 
 
 def measure(
@@ -65,32 +80,27 @@ def measure(
     Answers are kept in the store, so that a second call asks no model. Raises BenchError for what a worker cannot do.
     """
     victims = {cell.victim.key: cell.victim for cell in plan.ready}
-    sources = [cell for cell in plan.ready if cell.attack is not None and broken_texts(cell, store)]
-    wanted = {
-        target.key: [
-            cell for cell in sources if _pairs(cell.victim, target) and not _path(store, cell, target).exists()
-        ]
-        for target in victims.values()
-    }
-    todo = {key: cells for key, cells in wanted.items() if cells}
+    found = [Source.of(cell, store) for cell in plan.ready if cell.attack is not None]
+    sources = [source for source in found if source.broken]
+    todo: dict[str, list[Source]] = {}
+    for target in victims.values():
+        missing = [s for s in sources if s.meets(target) and not s.path(store, target).exists()]
+        if missing:
+            todo[target.key] = missing
     if todo:
         with Pool(max(1, min(jobs, len(todo))), worker_main, (plan.suite, cache)) as pool:
             _score(pool, todo, victims, store, told)
     return [
-        _share(cell, target, _stored(store, cell, target))
-        for cell in sources
+        _share(source.cell, target, _stored(source.path(store, target)))
+        for source in sources
         for target in victims.values()
-        if _pairs(cell.victim, target)
+        if source.meets(target)
     ]
-
-
-def _pairs(source: VictimPlan, target: VictimPlan) -> bool:
-    return source.key != target.key and (source.dataset, source.seed) == (target.dataset, target.seed)
 
 
 def _score(
     pool: Pool,
-    todo: Mapping[str, Sequence[CellPlan]],
+    todo: Mapping[str, Sequence[Source]],
     victims: Mapping[str, VictimPlan],
     store: Records,
     told: Callable[[str], None],
@@ -100,8 +110,8 @@ def _score(
         while keys and pool.free():
             key, number = keys.pop(0), number + 1
             running[number] = key
-            records = [r for cell in todo[key] for r in broken_texts(cell, store)]
-            texts = [(r.example_id, text) for r in records for text in (r.text, str(r.adversarial_text))]
+            records = [record for source in todo[key] for record in source.broken]
+            texts = [text for record in records for text in (record.text, str(record.adversarial_text))]
             pool.submit(number, ScoreJob(victims[key], tuple(texts)))
         for event in pool.events():
             if event.kind == "failed":
@@ -113,30 +123,23 @@ def _score(
                 told(f"{victims[key].dataset}/{victims[key].defense}: {len(event.value['predictions']) // 2} texts")
 
 
-def _write(store: Records, cells: Sequence[CellPlan], target: VictimPlan, predictions: list[int]) -> None:
+def _write(store: Records, sources: Sequence[Source], target: VictimPlan, predictions: list[int]) -> None:
     answers = iter(predictions)
-    for cell in cells:
+    for source in sources:
         found = [
             TransferRecord(
-                source=cell.key,
+                source=source.cell.key,
                 target=target.key,
                 example_id=record.example_id,
                 clean=next(answers) == record.label,
                 fooled=next(answers) != record.label,
             )
-            for record in broken_texts(cell, store)
+            for record in source.broken
         ]
-        write_atomic(_path(store, cell, target), "".join(dump(record) + "\n" for record in found))
+        write_atomic(source.path(store, target), "".join(dump(record) + "\n" for record in found))
 
 
-def _path(store: Records, cell: CellPlan, target: VictimPlan) -> Path:
-    """Named after the texts too: a cascade may have left other texts than a full run."""
-    texts = digest([[r.example_id, r.adversarial_text] for r in broken_texts(cell, store)])[:12]
-    return store.root / FOLDER / f"{cell.key}-{target.key}-{texts}.jsonl"
-
-
-def _stored(store: Records, cell: CellPlan, target: VictimPlan) -> list[TransferRecord]:
-    path = _path(store, cell, target)
+def _stored(path: Path) -> list[TransferRecord]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as problem:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.api import AttackRun, Classifier, Example, FitContext, Splits, Task
+from benchmark.calibration import is_miscalibrated
 from benchmark.data.source import DataSource, sources_of
 from benchmark.engine import VictimInfo, probe_determinism
 from benchmark.errors import BenchError
 from benchmark.frozen import Gate
 from benchmark.plan import CellPlan, VictimPlan, attack_options
-from benchmark.probe import is_miscalibrated, stored_probe
+from benchmark.probe import stored_probe
 from benchmark.records import CleanRecord, Outcome
 from benchmark.registry import Registry, load_registry
 from benchmark.resources import BenchResources
@@ -51,21 +52,21 @@ class AttackJob:
 
 
 @dataclass(frozen=True)
-class ScoreJob:
-    """Ask a victim about texts that others were broken with; ``texts`` are ``(example id, text)``."""
-
-    victim: VictimPlan
-    texts: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
 class PrepareJob:
     """Build an attack once while victims are being fitted, so that its derived assets are there when it starts."""
 
     cell: CellPlan
 
 
-Job = FitJob | CleanJob | AttackJob | PrepareJob | ScoreJob
+Job = FitJob | CleanJob | AttackJob | PrepareJob
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Ask a victim about texts; no part of a plan (see ``benchmark.transfer``)."""
+
+    victim: VictimPlan
+    texts: tuple[str, ...]
 
 
 class Built(NamedTuple):
@@ -102,7 +103,7 @@ class Workbench:
         self._victim: Fitted | None = None
         self._attack: Built | None = None
 
-    def run(self, job: Job, emit: Emit) -> dict[str, Any]:
+    def run(self, job: Job | ScoreJob, emit: Emit) -> dict[str, Any]:
         """Do one job; ``emit(kind, value)`` reports progress and records on the way."""
         if isinstance(job, FitJob):
             fitted = self.victim(job.victim, lambda share, text: emit("progress", (share, text)))
@@ -195,7 +196,7 @@ class Workbench:
     def _score(self, job: ScoreJob) -> dict[str, Any]:
         """Predictions of one victim, by position; a randomised one answers with its usual draw."""
         victim = self.victim(job.victim, lambda share, text: None)
-        predictions = victim.classifier.logits([text for _, text in job.texts]).argmax(axis=-1)
+        predictions = victim.classifier.logits(job.texts).argmax(axis=-1)
         return {"predictions": [int(found) for found in predictions]}
 
     @staticmethod

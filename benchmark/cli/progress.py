@@ -66,9 +66,9 @@ class RichWatcher:
             self._bars.update(self._examples, total=(task.total or 0) + total - done)
 
     def progress(self, job: Job, share: float, text: str) -> None:
-        from benchmark.worker import FitJob, ScoreJob
+        from benchmark.worker import FitJob
 
-        if isinstance(job, FitJob | ScoreJob):
+        if isinstance(job, FitJob):
             name, key = f"fit {job.victim.dataset}/{job.victim.defense}", job.victim.key
         else:
             name, key = title(job.cell), job.cell.key

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmark.api import Track
 from benchmark.leaderboard.metrics import ERROR_LIMIT, LEVEL
-from benchmark.suite import Suite
+from benchmark.suite import Contract, Suite
 
 
 def columns_section() -> list[str]:
@@ -85,16 +86,36 @@ def contract_words(suite: Suite) -> str:
         clauses.append(
             f"the {clause.metric} similarity to the original text, by `{clause.encoder}`, is at least {clause.minimum}"
         )
+    clauses += further_clauses(contract)
     budget = (
         "There is no query budget."
         if contract.queries_per_word is None
         else f"The query budget is {contract.queries_per_word} for each word of the original."
     )
+    if contract.track is Track.NATIVE:
+        measured = f"; similarity is measured by `{contract.similarity.encoder}`" if contract.similarity else ""
+        return (
+            "Native track: only an attack's own constraints bind it, and any text that changes the prediction counts"
+            f"{measured}. {budget} Scores of the two tracks do not compare."
+        )
     return (
         f"Contract `{contract.name}` version {contract.version}: an adversarial text counts only if "
         f"{', and if '.join(clauses)}. An attack considers at most {contract.candidates} substitutes for one word. "
         f"{budget}"
     )
+
+
+def further_clauses(contract: Contract) -> list[str]:
+    """The clauses that a contract may have besides words and similarity, in words."""
+    words = {
+        "frozen_columns": f"columns {', '.join(map(str, contract.frozen_columns))} (from 0) are unchanged",
+        "longest": f"it has at most {contract.longest} times the characters of the original",
+        "keep_stop_words": f"no stop word of the original (`{contract.lexicon}`) is replaced or removed",
+        "forbid_antonyms": f"no word is replaced by an antonym (`{contract.lexicon}`)",
+        "forbid_repeats": "no edit puts a word beside an equal one",
+        "forbid_truncation": "no edit pushes words out of the model's window or hides behind its end",
+    }
+    return [text for name, text in words.items() if getattr(contract, name)]
 
 
 def limits_section(suite: Suite, detectable: Callable[[int], float]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmark.calibration import is_miscalibrated
 from benchmark.leaderboard import metrics
 from benchmark.leaderboard.evidence import Evidence, EvidenceRecord
 from benchmark.leaderboard.metrics import Proportion, SuccessRate
@@ -14,8 +15,6 @@ from benchmark.records import CellFile, Outcome
 from benchmark.suite import Suite
 
 STANDARD = "standard attacks only"
-MISCALIBRATED = 0.1
-"""Gap of confidence and accuracy that earns the badge."""
 
 
 @dataclass(frozen=True)
@@ -212,14 +211,6 @@ def _provenance(cells: Sequence[CellFile]) -> dict[str, Any]:
     return {**merged, "plugins": plugins}
 
 
-def miscalibrated(probe: Mapping[str, Any]) -> bool:
-    """Whether mean confidence and accuracy on validation differ by more than 0.1 (see ``benchmark.probe``)."""
-    found = [probe.get(name) for name in ("confidence", "accuracy", "calibration_error")]
-    if not all(isinstance(value, int | float) for value in found):
-        return False
-    return abs(float(probe["confidence"]) - float(probe["accuracy"])) > MISCALIBRATED
-
-
 def _badges(suite: Suite, forwards: object, attacks: Mapping[str, AttackResult], probe: object) -> tuple[str, ...]:
     """Short warnings for the reader; every one follows from the evidence."""
     badges = [STANDARD]
@@ -228,7 +219,7 @@ def _badges(suite: Suite, forwards: object, attacks: Mapping[str, AttackResult],
     errors = sum(result.counts[Outcome.ERROR] for result in attacks.values())
     if errors:
         badges.append(f"{errors} error{'s' if errors > 1 else ''}")
-    if isinstance(probe, Mapping) and miscalibrated(probe):
+    if isinstance(probe, Mapping) and is_miscalibrated(probe):
         badges.append(f"miscalibrated (calibration error {probe['calibration_error']:.2f})")
     if len(suite.seeds) == 1:
         badges.append("single seed")

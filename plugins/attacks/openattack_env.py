@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from benchmark_plugins.attacks.environment import kept_environment
+
 NAME = "OpenAttack"
 VERSION = "2.1.1"
 _LOCK = threading.Lock()
@@ -41,23 +43,12 @@ def import_openattack() -> Any:
     """Import OpenAttack once per process and return it. Call it before any ``from OpenAttack ...``."""
     with _LOCK:
         if NAME not in sys.modules:
-            with _kept_environment(), _kept_modules(), warnings.catch_warnings():
+            with kept_environment(), _kept_modules(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 library: Any = importlib.import_module(NAME)
             library.DataManager.setAutoDownload(False)
             library.DataManager.set_path(os.path.join(os.devnull, NAME))
         return sys.modules[NAME]
-
-
-@contextmanager
-def _kept_environment() -> Iterator[None]:
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in sorted(set(os.environ) - set(before)):
-            del os.environ[name]
-        os.environ.update(before)
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from benchmark import BadData
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 WHOLE_LIST = 1 << 20
 """The goal function's batch size: the engine sees every list whole and cuts it as it likes."""
+GOAL_OPTIONS: Mapping[str, Any] = MappingProxyType(
+    {"use_cache": False, "query_budget": float("inf"), "model_batch_size": WHOLE_LIST}
+)
+"""Of every goal function: caching, counting and the budget are the harness's."""
 DECIMALS = 12
 
 
@@ -65,6 +70,13 @@ def seeded(seed: int) -> Iterator[None]:
         torch.set_rng_state(states[2])
 
 
+def untargeted(wrapper: VictimWrapper) -> Any:
+    """The usual goal: any label but the example's."""
+    from textattack.goal_functions import UntargetedClassification
+
+    return UntargetedClassification(wrapper, **GOAL_OPTIONS)
+
+
 @dataclass(frozen=True)
 class TextAttackRun:
     """An :class:`benchmark.api.AttackRun` over TextAttack.
@@ -74,6 +86,8 @@ class TextAttackRun:
     """
 
     assemble: Callable[[Victim], tuple[list[Any], Any, Any]]
+    goal: Callable[[VictimWrapper], Any] = untargeted
+    """Makes the goal function. One without an end (TextAttack: maximizable) yields the best text found."""
 
     def attack(self, victim: Victim, example: Example, seed: int) -> str | None:
         """The adversarial text, or None. BudgetExhausted passes through; raises BadData on the library's separator."""
@@ -81,8 +95,7 @@ class TextAttackRun:
 
         import_textattack()
         from textattack import Attack
-        from textattack.attack_results import SuccessfulAttackResult
-        from textattack.goal_functions import UntargetedClassification
+        from textattack.attack_results import MaximizedAttackResult, SuccessfulAttackResult
         from textattack.shared import AttackedText
 
         if AttackedText.SPLIT_TOKEN in example.text:
@@ -94,13 +107,10 @@ class TextAttackRun:
         if not text.num_words:
             return None
         with seeded(seed):
-            goal = UntargetedClassification(
-                VictimWrapper(victim), use_cache=False, query_budget=float("inf"), model_batch_size=WHOLE_LIST
-            )
-            constraints, transformation, search = self.assemble(victim)
-            attack = Attack(goal, constraints, transformation, search)
+            attack = Attack(self.goal(VictimWrapper(victim)), *self.assemble(victim))
             try:
                 result = attack.attack(text, int(example.label))
             finally:
                 attack.clear_cache()
-        return result.perturbed_result.attacked_text.text if isinstance(result, SuccessfulAttackResult) else None
+        found = isinstance(result, SuccessfulAttackResult | MaximizedAttackResult)
+        return str(result.perturbed_result.attacked_text.text) if found else None

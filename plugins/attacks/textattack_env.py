@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmark_plugins.attacks.environment import kept_environment
 from benchmark_plugins.attacks.stopwords import stop_words
 
 MARKER = "post_install_check_3"
@@ -41,22 +42,11 @@ def import_textattack() -> None:
             return
         for name in ("huggingface_hub", "transformers", "datasets", "flair"):
             importlib.import_module(name)
-        with _kept_environment(), _kept_loggers(), _own_stop_list(), tempfile.TemporaryDirectory() as folder:
+        with kept_environment(), _kept_loggers(), _own_stop_list(), tempfile.TemporaryDirectory() as folder:
             Path(folder, MARKER).touch()
             os.environ["TA_CACHE_DIR"] = folder
             importlib.import_module("textattack")
         logging.getLogger(LIBRARY_LOGGER).setLevel(logging.ERROR)
-
-
-@contextmanager
-def _kept_environment() -> Iterator[None]:
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in sorted(set(os.environ) - set(before)):
-            del os.environ[name]
-        os.environ.update(before)
 
 
 @contextmanager

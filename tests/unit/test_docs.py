@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from benchmark.registry import load_registry
+from benchmark_plugins.attacks.openattack_env import missing
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -240,3 +243,20 @@ def test_readme_entry_point_names_the_group() -> None:
 def test_readme_example_is_as_short_as_it_says() -> None:
     code = next(block for language, block in FENCE.findall(text_of(ROOT / "README.md")) if language == "python")
     assert len([line for line in code.splitlines() if line.strip() and not line.startswith('"""')]) <= 20
+
+
+def test_the_table_of_attacks_is_the_registrys() -> None:
+    """Each built-in attack has a row with its state, family, access, display name and card; and no other has."""
+    rows = {}
+    for line in (ROOT / "docs" / "attacks.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if len(cells) == 6 and cells[0].strip().startswith("[`"):
+            rows[cells[0].strip()[2:].partition("`")[0]] = cells[1:]
+    expected = {}
+    for entry in load_registry().items("attack"):
+        item = entry.item
+        if item.card == missing():
+            pytest.skip("without OpenAttack its attacks have another state")
+        state = f"{item.state}, diagnostic" if item.diagnostic else str(item.state)
+        expected[item.name] = [state, str(item.family), str(item.access), f"`{item.display}`", item.card]
+    assert rows == expected

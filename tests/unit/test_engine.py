@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmark.api import TokenGradients
 from benchmark.engine import QueryCounter, VictimInfo, probe_determinism
 from benchmark.errors import BenchError, BudgetExhausted
 
@@ -90,3 +91,22 @@ def test_probe_finds_dropout_left_on() -> None:
 
     assert probe_determinism(CountingClassifier(), ["a", "b"])
     assert not probe_determinism(Random(), ["a", "b"])
+
+
+@pytest.mark.parametrize(("value", "passes"), [(0.0, True), (float("nan"), False), (float("inf"), False)])
+def test_a_gradient_that_is_not_finite_is_an_error_and_costs_a_query(value: float, passes: bool) -> None:
+    class WhiteBox:
+        forwards_per_prediction = 2
+
+        def gradients(self, text: str, label: int) -> TokenGradients:
+            return TokenGradients(((0, 1),), (1,), np.full((1, 2), value, np.float32))
+
+    counter = QueryCounter(WhiteBox(), VictimInfo(2, "[MASK]", "[UNK]"), budget=1)  # type: ignore[arg-type]
+    if passes:
+        counter.gradients("a", 0)
+    else:
+        with pytest.raises(BenchError, match="not finite"):
+            counter.gradients("a", 0)
+    assert (counter.queries, counter.forwards) == (1, 2)
+    with pytest.raises(BudgetExhausted):
+        counter.gradients("a", 0)

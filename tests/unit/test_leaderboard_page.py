@@ -431,3 +431,20 @@ print(problems, heavy)
 """
     done = subprocess.run([sys.executable, "-c", code, str(published)], capture_output=True, text=True, timeout=120)
     assert (done.stdout.strip(), done.returncode) == ("[] []", 0), done.stderr
+
+
+def test_a_page_says_which_clauses_bind_and_that_none_does_on_the_native_track() -> None:
+    from benchmark.choice import native
+    from benchmark.leaderboard.prose import contract_words
+    from benchmark.registry import load_registry
+
+    registry = load_registry()
+    strict = contract_words(registry.suite("mini-strict"))
+    for part in ("1.2 times the characters", "stop word", "antonym", "beside an equal one", "model's window"):
+        assert part in strict
+    plain = registry.suite("mini")
+    assert "stop word" not in contract_words(plain)
+    free = contract_words(native(plain))
+    assert "at least" not in free
+    assert "at most" not in free
+    assert "50 for each word" in free

@@ -871,9 +871,10 @@ def test_the_label_is_the_gold_one() -> None:
             return rows[:, ::-1].copy() if first else rows
 
     text = "the great good movie"
-    for name in ("pwws", "hotflip", "viper", "textbugger"):
+    for name in ("pwws", "textbugger"):  # they ask for the text itself first, and again for what they return
         found, _ = own(run(assemblies()[name]), text, victim=Fickle())
-        assert found is None or Toy().logits([found])[0].argmax() == 0 or name in ("hotflip", "viper"), name
+        assert found is not None, name
+        assert Toy().logits([found])[0].argmax() == 0, name
 
 
 # --- those that are listed ----------------------------------------------------------------------------------------

@@ -99,3 +99,13 @@ def test_unknown_names_are_refused(registry: Registry) -> None:
         selected(registry, suite, datasets=("toy-review",))
     with pytest.raises(UnknownName, match="mvp"):
         make_plan(registry, suite.model_copy(update={"options": {"mpv": {}}}), sources_of(registry, suite))
+
+
+def test_options_that_are_not_the_defaults_are_part_of_what_a_page_calls_an_attack(registry: Registry) -> None:
+    suite = selected(registry, registry.suite("smoke"), attacks=("deepwordbug",))
+    changed = suite.model_copy(update={"options": {"deepwordbug": {"max_edit_distance": 5}}})
+    shown = []
+    for chosen in (suite, changed):
+        cells = make_plan(registry, chosen, sources_of(registry, chosen)).cells
+        shown.append({cell.file.attack_display for cell in cells if cell.attack})
+    assert shown == [{"deepwordbug"}, {"deepwordbug (max_edit_distance=5)"}]

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmark.api import COLUMN_SEPARATOR, Example, TokenGradients, Track
-from benchmark.calibration import calibration_error
+from benchmark.calibration import calibration_error, is_miscalibrated
 from benchmark.choice import every_attack, native, suite_named
 from benchmark.engine import ExpectationCounter, QueryCounter, VictimInfo
 from benchmark.errors import BudgetExhausted
 from benchmark.evaluate import Target, attack_example
 from benchmark.frozen import FrozenColumns, FrozenVictim, Gate
-from benchmark.probe import disagreement, is_miscalibrated, probe, zero_gradients
+from benchmark.probe import disagreement, probe, zero_gradients
 from benchmark.registry import load_registry
 from benchmark.suite import Contract, Scrutiny
 from benchmark.validate import Validator

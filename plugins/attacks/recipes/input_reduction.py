@@ -34,17 +34,14 @@ def build(options: InputReductionOptions, resources: Resources, contract: Contra
 
     from benchmark_plugins.attacks.bounds import WordsLeft
     from benchmark_plugins.attacks.constraints import ContractConstraint
-    from benchmark_plugins.attacks.goal_run import GoalRun
-    from benchmark_plugins.attacks.runner import WHOLE_LIST
+    from benchmark_plugins.attacks.runner import GOAL_OPTIONS, TextAttackRun
     from benchmark_plugins.attacks.search import SteadyWIR
 
     def goal(wrapper: Any) -> Any:
         return InputReduction(
             wrapper,
             maximizable=True,
-            use_cache=False,
-            query_budget=float("inf"),
-            model_batch_size=WHOLE_LIST,
+            **GOAL_OPTIONS,
             target_num_words=options.target_num_words,
         )
 
@@ -52,7 +49,7 @@ def build(options: InputReductionOptions, resources: Resources, contract: Contra
         constraints = [RepeatModification(), WordsLeft(options.target_num_words), ContractConstraint(contract)]
         return constraints, WordDeletion(), SteadyWIR("delete", victim.unknown_token)
 
-    return GoalRun(assemble, goal)
+    return TextAttackRun(assemble, goal)
 
 
 ATTACK = Attack(

@@ -46,9 +46,8 @@ def build(options: KuleshovOptions, resources: Resources, contract: ContractChec
     from benchmark_plugins.attacks.bounds import FirstWords, MeanVectorDistance
     from benchmark_plugins.attacks.constraints import ContractConstraint
     from benchmark_plugins.attacks.embedding import counter_fitted, word_embedding
-    from benchmark_plugins.attacks.goal_run import GoalRun
     from benchmark_plugins.attacks.greedy import CappedGreedy
-    from benchmark_plugins.attacks.runner import WHOLE_LIST
+    from benchmark_plugins.attacks.runner import GOAL_OPTIONS, TextAttackRun
 
     words = stop_words()
     embedding = word_embedding(counter_fitted(resources))
@@ -56,9 +55,7 @@ def build(options: KuleshovOptions, resources: Resources, contract: ContractChec
     def goal(wrapper: Any) -> Any:
         return UntargetedClassification(
             wrapper,
-            use_cache=False,
-            query_budget=float("inf"),
-            model_batch_size=WHOLE_LIST,
+            **GOAL_OPTIONS,
             target_max_score=options.target_max_score,
         )
 
@@ -74,7 +71,7 @@ def build(options: KuleshovOptions, resources: Resources, contract: ContractChec
         swap = WordSwapEmbedding(max_candidates=min(options.candidates, contract.candidates), embedding=embedding)
         return constraints, swap, CappedGreedy(options.max_steps)
 
-    return GoalRun(assemble, goal)
+    return TextAttackRun(assemble, goal)
 
 
 ATTACK = Attack(
