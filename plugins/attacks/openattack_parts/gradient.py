@@ -32,6 +32,7 @@ class FD(FDAttacker):  # type: ignore[misc]
     def __init__(self, scene: Scene, substitute: Substitutes, words: Sequence[str], steps: int) -> None:
         super().__init__(substitute, scene.tokenizer, scene.victim.unknown_token, steps, filter_words=list(words))
         self._victim, self._inside = scene.victim, scene.inside
+        self._matrix: NDArray[np.float32] | None = None
 
     def attack(self, victim: Any, x_orig: str, goal: Any) -> str | None:
         import numpy as np
@@ -68,7 +69,9 @@ class FD(FDAttacker):  # type: ignore[misc]
         return None
 
     def _vector(self, word: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._victim.embedding_matrix()[self._victim.token_ids(word)].mean(axis=0)
+        if self._matrix is None:  # a copy of the whole vocabulary: once an example, not once a candidate
+            self._matrix = self._victim.embedding_matrix()
+        vector: NDArray[np.float32] = self._matrix[self._victim.token_ids(word)].mean(axis=0)
         return vector
 
     def _gradient(self, tokens: list[str], index: int, label: int) -> NDArray[np.float32]:
