@@ -250,7 +250,9 @@ def _cannot_attack(
     if track not in item.tracks:
         return f"the attack '{attack.name}' has no {track} track"
     lacking = sorted(item.needs - offers)
-    return f"the attack needs {', '.join(lacking)}, which the defense does not offer" if lacking else None
+    return (
+        f"the attack '{attack.name}' needs {', '.join(lacking)}, which the defense does not offer" if lacking else None
+    )
 
 
 def _cell(
