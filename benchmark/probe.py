@@ -1,6 +1,7 @@
 """What is looked at in a victim before it is attacked: is it deterministic, calibrated, and are its gradients alive?
 
-Kept as ``probe.json`` beside the checkpoint, and in the provenance of every cell.
+Kept beside the checkpoint (not in it: a checkpoint that holds a file it does not know counts as damaged), and in the
+provenance of every cell.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from benchmark.errors import NotApplicable
 if TYPE_CHECKING:
     from benchmark.api import Classifier, Example
 
-FILE = "probe.json"
+SUFFIX = ".probe.json"
 GRADIENT_TEXTS = 16
 TINY = 1e-8
 """A gradient whose largest entry is below this counts as zero (float32 rounding of losses of order 1)."""
@@ -74,10 +75,10 @@ def disagreement(classifier: Classifier, texts: Sequence[str], draws: int = 5) -
 
 
 def stored_probe(folder: Path, classifier: Classifier, validation: Sequence[Example]) -> dict[str, Any]:
-    """The probe kept in ``folder``; made and written on first use."""
+    """The probe kept beside the checkpoint ``folder``; made and written on first use."""
     from benchmark.store import write_atomic
 
-    path = folder / FILE
+    path = folder.with_name(folder.name + SUFFIX)
     if path.exists():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept
