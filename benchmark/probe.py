@@ -1,7 +1,7 @@
 """What is looked at in a victim before it is attacked: is it deterministic, calibrated, and are its gradients alive?
 
-Kept beside the checkpoint (not in it: a checkpoint that holds a file it does not know counts as damaged), and in the
-provenance of every cell.
+Kept in the cache under the victim's key (not in its checkpoint, which counts as damaged with a file it does not know),
+and in the provenance of every cell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from benchmark.errors import NotApplicable
 if TYPE_CHECKING:
     from benchmark.api import Classifier, Example
 
-SUFFIX = ".probe.json"
 GRADIENT_TEXTS = 16
 TINY = 1e-8
 """A gradient whose largest entry is below this counts as zero (float32 rounding of losses of order 1)."""
@@ -74,11 +73,10 @@ def disagreement(classifier: Classifier, texts: Sequence[str], draws: int = 5) -
     return float(np.mean([1 - np.bincount(column).max() / draws for column in votes.T]))
 
 
-def stored_probe(folder: Path, classifier: Classifier, validation: Sequence[Example]) -> dict[str, Any]:
-    """The probe kept beside the checkpoint ``folder``; made and written on first use."""
+def stored_probe(path: Path, classifier: Classifier, validation: Sequence[Example]) -> dict[str, Any]:
+    """The probe kept in the file ``path``; made and written on first use."""
     from benchmark.store import write_atomic
 
-    path = folder.with_name(folder.name + SUFFIX)
     if path.exists():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept

@@ -162,7 +162,7 @@ class Workbench:
                     f"the victim '{plan.defense}' gives other logits each time it is asked",
                     "Turn dropout off at prediction time; a randomised defense draws from its seed and the text",
                 )
-            found = stored_probe(folder, classifier, parts.validation)
+            found = stored_probe(self.cache / "probes" / f"{plan.key}.json", classifier, parts.validation)
             self._victim = Fitted(plan.key, classifier, info, log, found)
         return self._victim
 
