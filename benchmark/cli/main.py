@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from benchmark.cli import audit, compare, curves, doctor, fetch, flags, leaderboard, listing, run, show
+from benchmark.cli import attacks, audit, compare, curves, doctor, fetch, flags, leaderboard, listing, run, show
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
 
@@ -28,6 +28,7 @@ def make_app() -> typer.Typer:
     app.command("list")(listing.list_items)
     app.command("show")(show.show)
     app.command("compare")(compare.compare)
+    app.command("attacks")(attacks.attacks)
     app.command("curves")(curves.curves)
     app.command("flags")(flags.flags)
     app.command("fetch")(fetch.fetch)

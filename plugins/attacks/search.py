@@ -50,13 +50,22 @@ class SteadyWIR(GreedyWordSwapWIR):  # type: ignore[misc]
         return [indices[i] for i in order], over
 
     def _by_omission(self, text: Any, indices: Sequence[int]) -> tuple[list[float], bool]:
-        """The score of the text without each word, from one call of the victim."""
+        """The score of the text without each word, asked in lists of CHUNK: of a long text they are not all made when
+        the budget ends the search at the first."""
+        scores: list[float] = []
+        over = False
+        for start in range(0, len(indices), CHUNK):
+            texts = [self._without(text, index) for index in indices[start : start + CHUNK]]
+            results, over = self.get_goal_results(texts)
+            scores += [float(result.score) for result in results]
+            if over:
+                break
+        return scores, over
+
+    def _without(self, text: Any, index: int) -> Any:
         if self.wir_method == "delete":
-            texts = [text.delete_word_at_index(i) for i in indices]
-        else:
-            texts = [text.replace_word_at_index(i, self.unk_token) for i in indices]
-        results, over = self.get_goal_results(texts)
-        return [float(result.score) for result in results], over
+            return text.delete_word_at_index(index)
+        return text.replace_word_at_index(index, self.unk_token)
 
     def _best_substitutes(self, text: Any, indices: Sequence[int]) -> tuple[list[float], bool]:
         """The best score that a substitute reaches at each position; 0 where there is none."""

@@ -145,29 +145,33 @@ Build = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def build(resources: BenchResources) -> Iterator[Build]:
-    """``build(name)`` gives the attack's run, made once; ``build(name, again=True)`` a second one."""
-    made: dict[tuple[str, bool], Any] = {}
+    """``build(name)`` gives the attack's run, made once; another ``variant`` a second one, perhaps with ``options``."""
+    made: dict[tuple[str, str], Any] = {}
     failures: dict[str, str] = {}
 
-    def get(name: str, again: bool = False) -> Any:
+    def get(name: str, variant: str = "", **given: Any) -> Any:
         if name in failures:
             pytest.skip(failures[name])
-        if (name, again) not in made:
+        if (name, variant) not in made:
             attack: Attack = ATTACKS[name]
-            options = attack.options()
+            options = attack.options(**given)
             missing = attack.unavailable(options)
             if missing is None:
                 try:
-                    made[name, again] = attack.build(options, resources, fixed(), TASK)
+                    made[name, variant] = attack.build(options, resources, fixed(), TASK)
                 except (AssetMissing, NotApplicable, UnknownName) as problem:
                     missing = str(problem)
             if missing is not None:
                 failures[name] = f"{name}: {missing}"
                 pytest.skip(failures[name])
-        return made[name, again]
+        return made[name, variant]
 
     yield get
     made.clear()
+
+
+LONG = {"clare": {"max_words": 8}}
+"""Options for the text of 5,000 words where the defaults would take minutes: every candidate is a copy of the text."""
 
 
 def outcome_of(
@@ -215,7 +219,7 @@ def test_order_and_another_object_change_nothing(
     assert {outcome for outcome, *_ in first.values()} <= DEFINED, first
     random.seed(1), np.random.seed(1)
     assert results(build(name), examples[::-1]) == first
-    assert results(build(name, again=True), examples) == first
+    assert results(build(name, "again"), examples) == first
 
 
 @every_attack
@@ -258,6 +262,7 @@ STRANGE = {
     "right to left": "هذا فيلم رائع جدا שלום עולם",
     "NUL": "a\x00wonderful film\x00 with \x00\x00 heart",
     "combining": "e\u0301\u0301 film\u200b\u202e gone",
+    "5,000 words": " ".join(WORDS[i % len(WORDS)] for i in range(5000)),
 }
 
 
@@ -267,7 +272,8 @@ def test_strange_texts_have_a_defined_outcome(
     name: str, kind: str, build: Build, victim: Centred, resources: BenchResources
 ) -> None:
     example = labelled(victim, Example("strange", STRANGE[kind], 0))
-    record = outcome_of(build(name), victim, example, resources, 10)
+    given = LONG.get(name, {}) if kind == "5,000 words" else {}
+    record = outcome_of(build(name, kind if given else "", **given), victim, example, resources, 10)
     assert record.outcome in DEFINED, record.error
     assert record.queries <= 10
 
