@@ -9,13 +9,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from benchmark.api import Options
+from benchmark.api import Local, Options
 from benchmark.errors import BadOptions
 
 
 def resolve(kind: type[Options], given: Mapping[str, Any], owner: str) -> dict[str, Any]:
     """All options with their values (defaults filled in), as plain JSON values; raises BadOptions."""
     return parse(kind, given, owner).model_dump(mode="json")
+
+
+def identifying(kind: type[Options], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that belong in an identity: all but the places of files on this machine (:class:`Local`)."""
+    places = {
+        name for name, field in kind.model_fields.items() if any(isinstance(mark, Local) for mark in field.metadata)
+    }
+    return {name: value for name, value in values.items() if name not in places}
 
 
 def parse(kind: type[Options], given: Mapping[str, Any], owner: str) -> Options:

@@ -21,7 +21,7 @@ from benchmark.fit.compose import (
     uses,
 )
 from benchmark.identity import cell_key
-from benchmark.options import resolve
+from benchmark.options import identifying, resolve
 from benchmark.records import CellFile
 from benchmark.registry import Registered, Registry
 from benchmark.suite import Suite
@@ -207,7 +207,8 @@ def assets_for(registry: Registry, suite: Suite) -> list[Asset]:
 def shown_as(attack: Registered, options: Mapping[str, Any]) -> str:
     """What pages call the attack: its display name, and the options that are not at their defaults."""
     defaults = resolve(attack.item.options, {}, f"attack '{attack.name}'")
-    changed = [f"{name}={options[name]}" for name in sorted(options) if options[name] != defaults[name]]
+    shown = identifying(attack.item.options, options)
+    changed = [f"{name}={shown[name]}" for name in sorted(shown) if shown[name] != defaults[name]]
     return f"{attack.item.display} ({', '.join(changed)})" if changed else attack.item.display
 
 
@@ -217,7 +218,7 @@ def _attack_spec(registry: Registry, attack: Registered, options: dict[str, Any]
         "display": attack.item.display,
         "version": attack.item.version,
         "plugin": origin(attack),
-        "options": options,
+        "options": identifying(attack.item.options, options),
         "parameters": dict(attack.item.parameters),
         "assets": {asset.name: asset.sha256 for asset in attack.item.assets},
         "models": {name: registry.get("model", name).item.revision for name in attack.item.models},

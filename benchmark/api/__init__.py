@@ -18,7 +18,7 @@ from benchmark.api.attacks import (
     Track,
     Victim,
 )
-from benchmark.api.base import THROUGH_HEAD, Capability, ModelRole, NoOptions, Options
+from benchmark.api.base import THROUGH_HEAD, Capability, Local, ModelRole, NoOptions, Options
 from benchmark.api.data import Asset, AssetReader, Dataset, Example, Resources, Splits
 from benchmark.api.defenses import (
     Adversary,
@@ -64,6 +64,7 @@ __all__ = [
     "Head",
     "LayeredNetwork",
     "Lexicon",
+    "Local",
     "MaskedLanguageModel",
     "Model",
     "ModelRole",

@@ -36,7 +36,8 @@ class Access(StrEnum):
 
 
 class AttackState(StrEnum):
-    """How near an attack is to what was published. The last three can be listed and explained, never run or ranked."""
+    """How near an attack is to what was published. The last three can be listed and explained; only one that needs
+    weights runs, where it is named and its options name the weights."""
 
     FAITHFUL = "faithful"
     """The published recipe with its own assets."""

@@ -20,6 +20,14 @@ class NoOptions(Options):
     """For items that have nothing to set."""
 
 
+class Local:
+    """Marks an attack's option, ``Annotated[str, Local()]``, that says where files lie on one machine.
+
+    The place stays out of identities, records and pages: it says nothing about content. An option beside it must hold
+    the content's digest, so that two contents never share a key.
+    """
+
+
 class Capability(StrEnum):
     """What a part offers or needs; the plan compares both before anything trains."""
 

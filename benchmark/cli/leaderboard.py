@@ -68,10 +68,13 @@ def diff_pages(
 def prescribed(registry: Registry, suite: Suite) -> Prescribed:
     """Options, versions and origins of what is installed, so that cells run with ``--set`` stay off the page."""
     from benchmark.leaderboard.selection import Prescribed
-    from benchmark.options import resolve
+    from benchmark.options import identifying, resolve
 
     options = {
-        f"{kind}:{entry.name}": resolve(entry.item.options, suite.options.get(entry.name, {}), f"{kind} '{entry.name}'")
+        f"{kind}:{entry.name}": identifying(
+            entry.item.options,
+            resolve(entry.item.options, suite.options.get(entry.name, {}), f"{kind} '{entry.name}'"),
+        )
         for kind in ("defense", "attack")
         for entry in registry.items(kind)
     }

@@ -69,6 +69,7 @@ DEFERRED = frozenset(
         "attacks.openattack_parts.gradient",
         "attacks.openattack_parts.greedy",
         "attacks.openattack_parts.masked",
+        "attacks.openattack_parts.paraphrase",
         "attacks.openattack_parts.swarm",
         "attacks.openattack_parts.victim",
         "attacks.pieces",

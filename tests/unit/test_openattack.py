@@ -888,21 +888,3 @@ def test_uat_needs_triggers() -> None:
         attack.build(attack.options(), None, Contract(), None)
     built = attack.build(attack.options(triggers="tale tale tale tale"), None, Contract(), None)
     assert own(built, "a good movie", victim=Toy(bias=0))[0] == "tale tale tale tale a good movie"
-
-
-@library
-def test_scpn_and_gan_say_what_is_missing(tmp_path: Path) -> None:
-    found = registered()
-    for name, lacking in (("oa-scpn", "scpn.pt"), ("oa-gan", "vocab.json")):
-        attack = found[name]
-        assert attack.state is AttackState.NEEDS_WEIGHTS
-        assert "no folder" in attack.unavailable(attack.options())
-        assert lacking in attack.unavailable(attack.options(weights=str(tmp_path)))
-        with pytest.raises(NotApplicable):
-            attack.build(attack.options(weights=str(tmp_path)), None, Contract(), None)
-    for file in ("scpn.pt", "parse_generator.pt", "parse_vocab.pkl", "bpe.codes", "vocab.txt", "ptb_tagset.pkl"):
-        (tmp_path / file).write_bytes(b"")
-    assert "Java" in found["oa-scpn"].unavailable(found["oa-scpn"].options(weights=str(tmp_path)))
-    for file in ("vocab.json", "a.pkl", "i.pkl", "g.pkl", "d.pkl"):
-        (tmp_path / file).write_bytes(b"")
-    assert "pickles" in found["oa-gan"].unavailable(found["oa-gan"].options(weights=str(tmp_path)))
