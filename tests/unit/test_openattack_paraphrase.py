@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,18 @@ ABSENT = openattack_env.missing()
 pytestmark = pytest.mark.skipif(ABSENT is not None, reason=ABSENT or "")
 
 SCPN, GAN = paraphrase.ATTACKS
-WORDS = ["PAD", "UNK", "EOS", *"the movie is good bad plot a film it was n't fine .".split()]
-TAGS = "PAD ROOT S NP VP . SBAR FRAG , CC LST SBARQ WHADVP SQ PP ADVP DT NN VBZ JJ RB ( ) EOP".split()
+WORDS = [
+    "PAD", "UNK", "EOS", "the", "movie", "is", "good", "bad", "plot", "a", "film", "it", "was", "n't", "fine", ".",
+]  # fmt: skip
+TAGS = [
+    "PAD", "ROOT", "S", "NP", "VP", ".", "SBAR", "FRAG", ",", "CC", "LST", "SBARQ", "WHADVP", "SQ", "PP", "ADVP", "DT",
+    "NN", "VBZ", "JJ", "RB", "(", ")", "EOP",
+]  # fmt: skip
 TEXT = "The movie isn't good."
 TREE = "(ROOT (S (NP (DT The) (NN movie)) (VP (VBZ is) (RB n't) (JJ good)) (. .)))"
-GAN_WORDS = ["<pad>", "<sos>", "<eos>", "<oov>", *"the movie is good bad plot film fine .".split()]
+GAN_WORDS = [
+    "<pad>", "<sos>", "<eos>", "<oov>", "the", "movie", "is", "good", "bad", "plot", "film", "fine", ".",
+]  # fmt: skip
 
 
 class Letters:
@@ -65,8 +72,27 @@ class Gate:
         return [self.allow(text) for text in candidates]
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the workers; many tiny products wait for each other otherwise."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+LOUD = {
+    "scpn": {"copy": 0, "decoder": 4, "trans_embs": 3, "att_parse_proj": 3, "out_dense": 4},
+    "parse_generator": {"copy": 0, "decoder": 3, "trans_embs": 3, "att": 3, "out_dense_2": 3},
+}
+"""Factors by the beginning of a tensor's name: without them a random network says one word, or stops at once."""
+ENDS = {"scpn": (WORDS.index("EOS"), -4.0), "parse_generator": (TAGS.index("EOP"), 12.0)}
+
+
 def save(module: Any, path: Path, seed: int) -> None:
-    """Seeded normal numbers, large enough that the argmax is not always the same word."""
+    """Seeded normal numbers, with factors and a bias of the end mark that make the networks talk."""
     import torch
     from safetensors.torch import save_file
 
@@ -76,7 +102,19 @@ def save(module: Any, path: Path, seed: int) -> None:
         else torch.randn(old.shape, generator=generator) * 0.7
         for name, old in module.state_dict().items() if not name.endswith("num_batches_tracked")
     }  # fmt: skip
+    for name, tensor in tensors.items():
+        for start, factor in LOUD.get(path.stem, {}).items():
+            if name.startswith(start):
+                tensor.mul_(factor)
+    if path.stem in ENDS:
+        word, bias = ENDS[path.stem]
+        tensors["out_dense_2.bias"][word] += bias
     save_file(tensors, path)
+
+
+def merges(word: str) -> str:
+    """Lines that put a word together from left to right: ``a b``, ``ab c</w>``."""
+    return "".join(f"{word[:n]} {word[n]}{'</w>' if n == len(word) - 1 else ''}\n" for n in range(1, len(word)))
 
 
 def scpn_folder(folder: Path, seed: int = 3) -> Path:
@@ -88,14 +126,14 @@ def scpn_folder(folder: Path, seed: int = 3) -> Path:
     (folder / "config.json").write_text(json.dumps(sizes), encoding="utf-8")
     (folder / "parse_vocab.json").write_text(json.dumps({w: n for n, w in enumerate(WORDS)}), encoding="utf-8")
     (folder / "ptb_tagset.txt").write_text("\n".join(TAGS), encoding="utf-8")
-    (folder / "bpe.codes").write_text("#version: 0.2\nt h\nth e</w>\n", encoding="utf-8")
+    (folder / "bpe.codes").write_text("#version: 0.2\n" + "".join(map(merges, WORDS)), encoding="utf-8")
     (folder / "vocab.txt").write_text("".join(f"{word} 100\n" for word in WORDS), encoding="utf-8")
     save(models.SCPN(6, 8, 5, 4, len(WORDS), len(TAGS) - 1, False), folder / "scpn.safetensors", seed)
     save(models.ParseNet(5, 7, len(TAGS)), folder / "parse_generator.safetensors", seed + 1)
     return folder
 
 
-def gan_folder(folder: Path, seed: int = 3) -> Path:
+def gan_folder(folder: Path, seed: int = 4) -> Path:
     openattack_env.import_openattack()
     from OpenAttack.data.sgan import Seq2SeqCAE
 
@@ -116,11 +154,11 @@ def parses_file(path: Path, **more: str) -> Path:
     return path
 
 
-def built(attack: Any, tmp_path: Path, gate: Gate | None = None, seed: int = 3, **more: str) -> Any:
-    folder = tmp_path / f"{attack.name}-{seed}"
-    if not folder.exists():
-        (scpn_folder if attack is SCPN else gan_folder)(folder, seed)
-    given = {"weights": str(folder)}
+def built(attack: Any, tmp_path: Path, gate: Gate | None = None, folder: str = "weights", **more: str) -> Any:
+    weights = tmp_path / attack.name / folder
+    if not weights.exists():
+        scpn_folder(weights) if attack is SCPN else gan_folder(weights)
+    given = {"weights": str(weights)}
     if attack is SCPN:
         given["parses"] = str(parses_file(tmp_path / "parses.jsonl", **more))
     options = attack.options.model_validate(given)
@@ -143,15 +181,16 @@ both = pytest.mark.parametrize("attack", [SCPN, GAN], ids=["scpn", "gan"])
 def test_a_folder_enables_it_and_the_same_seed_gives_the_same(attack: Any, tmp_path: Path) -> None:
     run = built(attack, tmp_path)
     first, asked = ask(run)
-    assert 1 <= len(asked) <= 10 and all(text.strip() for text in asked) and TEXT not in asked
+    assert len(asked) == (10 if attack is SCPN else 1)
     assert first in [None, *asked]
     assert ask(run) == (first, asked) == ask(built(attack, tmp_path))
-    _, others = ask(built(attack, tmp_path, seed=30))
+    (scpn_folder if attack is SCPN else gan_folder)(tmp_path / attack.name / "other", seed=30)
+    _, others = ask(built(attack, tmp_path, folder="other"))
     assert others != asked, "other weights must not give the same texts"
 
 
 def test_something_is_found(tmp_path: Path) -> None:
-    for attack, seeds in ((SCPN, range(3)), (GAN, range(8))):
+    for attack, seeds in ((SCPN, range(1)), (GAN, range(8))):
         run = built(attack, tmp_path)
         found = [ask(run, seed=seed)[0] for seed in seeds]
         assert any(text is not None and sum(map(ord, text)) % 2 for text in found), attack.name
@@ -180,7 +219,7 @@ def test_scpn_says_what_the_library_says(tmp_path: Path) -> None:
     from benchmark_plugins.attacks.openattack_parts.paraphrase import read_scpn
 
     run = built(SCPN, tmp_path)
-    folder = tmp_path / "oa-scpn-3"
+    folder = tmp_path / "oa-scpn" / "weights"
     parts = read_scpn(folder)
     their = object.__new__(SCPNAttacker)
     net = models.SCPN(6, 8, 5, 4, len(WORDS), len(TAGS) - 1, False)
@@ -210,7 +249,7 @@ def test_gan_says_what_the_library_says(tmp_path: Path) -> None:
     network = Seq2SeqCAE(
         6, 6, len(GAN_WORDS), 1, conv_layer="4-5-1000", conv_windows="3-3-3", conv_strides="1-2-2", gpu=False
     )
-    network.load_state_dict(load_file(tmp_path / "oa-gan-3" / "autoencoder.safetensors"), strict=False)
+    network.load_state_dict(load_file(tmp_path / "oa-gan" / "weights" / "autoencoder.safetensors"), strict=False)
     their = object.__new__(GANAttacker)
     vocab = {w: n for n, w in enumerate(GAN_WORDS)}
     their.__dict__.update(
@@ -251,7 +290,8 @@ def test_scpn_leaves_out_templates_without_a_usable_parse(tmp_path: Path, monkey
 
     monkeypatch.setattr(models.ParseNet, "batch_beam_search", spoiled(range(9)))
     _, rest = ask(run, turns=False)
-    assert len(rest) == 1 and rest[0] in whole
+    assert len(rest) == 1
+    assert rest[0] in whole
     monkeypatch.setattr(models.ParseNet, "batch_beam_search", spoiled(range(10)))
     assert ask(run) == (None, [])
 
@@ -268,7 +308,7 @@ def test_a_text_without_a_parse_is_an_error_and_never_held(tmp_path: Path) -> No
     target = Target(Letters(), VictimInfo(2, "[MASK]", "[UNK]"))
     for text, why in (("No parse of this.", "has none for this text"), ("An odd one.", "label 'HYPH'")):
         label = int(Letters().logits([text])[0].argmax())
-        record = attack_example(run, target, Validator(Contract(name="c")), Example("x", text, label), "cell")
+        record = attack_example(run, target, Validator(Contract(name="c"), None), Example("x", text, label), "cell")
         assert record.outcome is Outcome.ERROR
         assert why in str(record.error)
 
@@ -341,6 +381,10 @@ def text(change: Callable[[str], str]) -> Callable[[Path], None]:
     return lambda path: path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8") and None
 
 
+def shorter(found: dict[str, Any]) -> None:
+    found["embedding.weight"] = found["embedding.weight"][1:].clone()
+
+
 def double(found: dict[str, Any]) -> None:
     found["att_W"] = found["att_W"].double()
 
@@ -354,7 +398,7 @@ FAULTS = [
     (SCPN, "scpn.safetensors", tensors(lambda t: t.update(more=t["att_W"] + 1)), "unknown tensor 'more'"),
     (SCPN, "scpn.safetensors", tensors(lambda t: t.update(att_W=t["att_W"][:3].clone())), r"shape \[3, 8\], not \[8"),
     (SCPN, "scpn.safetensors", tensors(double), "'att_W' is torch.float64"),
-    (SCPN, "parse_generator.safetensors", text(lambda t: "") if False else lambda p: p.write_bytes(b"\x80\x04."),
+    (SCPN, "parse_generator.safetensors", lambda p: p.write_bytes(b"\x80\x04."),
      "not a safetensors file"),
     (SCPN, "config.json", content(lambda c: c["scpn"].pop("d_nt")), "lacks 'scpn.d_nt'"),
     (SCPN, "config.json", content(lambda c: c["scpn"].update(d_nt="5")), "'scpn.d_nt' is not a whole number"),
@@ -375,7 +419,7 @@ FAULTS = [
     (GAN, "config.json", text(lambda t: t[:-2]), "not JSON"),
     (GAN, "vocab.json", lambda p: p.write_bytes(b"\xff"), "not UTF-8"),
     (GAN, "vocab.json", content(lambda v: v.update(more=1)), "each number from 0"),
-    (GAN, "vocab.json", content(lambda v: v.update(more=len(v))), "'embedding.weight' has shape"),
+    (GAN, "autoencoder.safetensors", tensors(shorter), r"'embedding.weight' has shape \[12"),
     (GAN, "autoencoder.safetensors", tensors(broken), "'linear.bias' has numbers that are not finite"),
     (GAN, "autoencoder.safetensors", tensors(lambda t: t.pop("linear_cnn.bias")), "lacks the tensor 'linear_cnn.bias'"),
 ]  # fmt: skip
@@ -384,7 +428,7 @@ FAULTS = [
 @pytest.mark.parametrize(("attack", "file", "spoil", "why"), FAULTS, ids=[why for *_, why in FAULTS])
 def test_a_folder_that_does_not_fit_is_refused(attack: Any, file: str, spoil: Any, why: str, tmp_path: Path) -> None:
     built(attack, tmp_path)
-    folder = tmp_path / f"{attack.name}-3"
+    folder = tmp_path / attack.name / "weights"
     spoil(folder / file)
     with pytest.raises(BadOptions, match=why) as caught:
         built(attack, tmp_path)

@@ -122,9 +122,9 @@ ATTACKS = (
         paper="Iyyer et al., Syntactically Controlled Paraphrase Networks, NAACL 2018, arXiv 1804.06059",
         state=listing.listed(AttackState.NEEDS_WEIGHTS),
         card=listing.card(
-            f"The library's networks are on no package index and are {PICKLES}: it runs with a folder of safetensors and"
-            " a file of parses (the library calls a Java parser). Unknown labels are errors, not texts that held, and"
-            " templates without a usable parse are left out: both mended."
+            f"The library's networks are on no package index and are {PICKLES}: it runs with a folder of safetensors"
+            " and a file of parses (the library calls a Java parser). Unknown labels are errors, not texts that held,"
+            " and templates without a usable parse are left out: both mended."
         ),
         cost=10,
         unavailable=scpn_unavailable,
