@@ -25,4 +25,5 @@ CLEAN = Objective(
     version=2,
     is_default=True,
     about="cross-entropy on the training texts as they are",
+    paper="fine-tuning as in Devlin et al., BERT, NAACL 2019, arXiv 1810.04805",
 )
