@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from benchmark.store import Store
 
 
+MOST_COLUMNS = 6
+"""Attacks that fit side by side on a terminal."""
+
+
 def summary_table(plan: Plan, store: Store) -> Table:
     """Rows of the plan's complete cells, each dataset with the examples that this plan attacks."""
     from benchmark.leaderboard.evidence import make_evidence
@@ -42,6 +46,8 @@ def print_summary(console: Console, plan: Plan, store: Store) -> None:
     if not table.rows:
         return
     attacks = list(plan.suite.attacks)
+    hidden = len(attacks) > MOST_COLUMNS
+    attacks = [] if hidden else attacks
     shown = RichTable(box=None, header_style="bold", title=f"{plan.suite.name} v{plan.suite.version}")
     for column in ("dataset", "defense", "seed", "clean", *attacks, "worst case (95 % interval)"):
         shown.add_column(column, justify="left" if column in ("dataset", "defense") else "right")
@@ -50,6 +56,9 @@ def print_summary(console: Console, plan: Plan, store: Store) -> None:
         cells += [_percent(row.attacks[a].accuracy) if a in row.attacks else "-" for a in attacks]
         shown.add_row(*map(escape, [*cells, _worst(row)]))
     console.print(shown)
+    if hidden:
+        line = f"{len(plan.suite.attacks)} attacks: bench attacks, with the same options, shows each"
+        console.print(line, markup=False, highlight=False)
 
 
 def _percent(share: Any) -> str:

@@ -115,3 +115,37 @@ def test_cascade_and_transfer(bench: Bench, tmp_path: Path) -> None:
     assert {s["attack"] for s in written["shares"]} == {
         attack for (_, attack), found in whole.items() if any(r.outcome == "broken" for r in found)
     }
+
+
+@pytest.mark.timeout(600)
+def test_many_attacks_are_not_columns_but_rows_of_their_own_command(bench: Bench, tmp_path: Path) -> None:
+    many = BLUNT.split("@hookimpl")[0] + (
+        "@hookimpl\n"
+        "def register_attacks(register):\n"
+        "    for n in range(7):\n"
+        '        register(Attack(name=f"blunt-{n}", display=f"blunt-{n}[x]", build=lambda o, r, c, t: Blunt()))\n'
+    )
+    plugin = write_plugin(tmp_path / "plugins", "bench-blunt", many)
+    (tmp_path / "wide.toml").write_text(WIDE.replace("[SAMPLE]", _sample()))
+    names = [x for n in range(7) for x in ("-a", f"blunt-{n}")]
+    chosen = ["--suite", str(tmp_path / "wide.toml"), "-d", "mlp", *names, "--limit", "2"]
+    at = ["--store", str(tmp_path / "store")]
+    done = bench("run", *chosen, *at, plugins=plugin)
+    assert done.returncode == 0, done.stderr
+    assert "7 attacks: bench attacks" in done.stdout
+    assert "worst case (95 % interval)" in done.stdout
+    shown = bench("attacks", *chosen, *at, "--json", plugins=plugin)
+    assert shown.returncode == 0, shown.stderr
+    found = json.loads(shown.stdout)
+    assert (found["planned"], found["complete"]) == (7, 7)
+    assert [row["display"] for row in found["attacks"]] == [f"blunt-{n}[x]" for n in range(7)]
+    records = [r for c in Store(tmp_path / "store").cells() if c.attack for r in Store(tmp_path / "store").records(c)]
+    assert sum(row["broken"] for row in found["attacks"]) == sum(r.outcome == "broken" for r in records)
+    nothing = bench("attacks", *chosen, "--store", str(tmp_path / "empty"), plugins=plugin)
+    assert nothing.returncode == 1
+    assert "none of the 7 attack cells" in nothing.stderr
+
+
+def _sample() -> str:
+    sample = load_registry().suite("smoke").datasets["toy-reviews"].sample
+    return json.dumps(list(sample))
