@@ -26,7 +26,9 @@ EPILOG = (
 
 def run(
     everything: bool = typer.Option(False, "--all", help="Every defense x attack x dataset, plugins of others too."),
-    suite: str = typer.Option(DEFAULT_SUITE, "--suite", help="A suite's name (bench list suites) or a TOML file."),
+    suite: str | None = typer.Option(
+        None, "--suite", help=f"A suite's name (bench list suites) or a TOML file.  [default: {DEFAULT_SUITE}]"
+    ),
     defense: list[str] = typer.Option([], "-d", "--defense", help="Only this defense, such as HEAD or HEAD+OBJECTIVE."),
     attack: list[str] = typer.Option([], "-a", "--attack", help="Only this attack; all means every one that can run."),
     track: str = typer.Option("contract", help="contract: the suite's; native: only the attack's own constraints."),
@@ -65,12 +67,12 @@ def run(
     from benchmark.registry import load_registry, require_sound
     from benchmark.store import Store, default_store
 
-    chosen = bool(defense or attack or dataset or seed or options) or suite != DEFAULT_SUITE
+    chosen = bool(defense or attack or dataset or seed or options) or suite is not None
     if not everything and not chosen:
         raise BenchError("nothing was selected", "Say bench run --all, or choose with --suite, -d, -a or --dataset")
     registry = load_registry()
     require_sound(registry, skip_broken)
-    wanted = suite_named(registry, suite)
+    wanted = suite_named(registry, suite or DEFAULT_SUITE)
     if _track(track) is Track.NATIVE:
         wanted = native(wanted)
     wanted = with_strangers(registry, wanted) if everything else wanted

@@ -34,6 +34,13 @@ def test_nothing_selected_says_what_to_do(bench: Bench) -> None:
     refused(bench("run"), "bench run --all")
 
 
+def test_the_default_suite_may_be_named(bench: Bench) -> None:
+    """It was taken for nothing selected."""
+    done = bench("run", "--suite", "mini", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "plan of suite mini" in done.stdout
+
+
 def test_unknown_options_are_refused(bench: Bench) -> None:
     refused(bench("run", "--suite", "smoke", "--set", "mvp.tempaltes=2", "--dry-run"), "tempaltes", "templates", code=2)
     refused(bench("run", "--suite", "smoke", "--set", "nonsense", "--dry-run"), "NAME.OPTION=VALUE", code=2)
