@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
     from benchmark.api import Classifier, TokenGradients
 
+Ask = Callable[[Callable[[list[Any]], Any], Sequence[Any]], Any]
+"""Calls a function for some items, for this example alone or with others (see ``benchmark.broker``)."""
 DECIMALS = 5
 PROBES = 3
+
+
+def here_and_now(function: Callable[[list[Any]], Any], items: Sequence[Any]) -> Any:
+    """The plainest :data:`Ask`."""
+    return function(list(items))
 
 
 class VictimInfo(NamedTuple):
@@ -33,16 +40,22 @@ class VictimInfo(NamedTuple):
 class QueryCounter:
     """A victim handle for one example. Answers come from a cache that lives as long as the example.
 
-    The cache is not shared between examples: what is computed, and in which batch, is then a function of the example
-    alone, so the order of examples and the number of workers change nothing. Logits are rounded to 1e-5: the last
-    bits depend on the shape of a batch and must not decide between two candidates. An attack (not the harness) sees
-    them divided by ``temperature``.
+    The cache is not shared between examples: what an example is charged for is then a function of the example alone,
+    so the order of examples and the number of workers change nothing. The victim is called by ``ask``, maybe with the
+    texts of other examples: an answer does not depend on its neighbours. Logits are rounded to 1e-5: on another
+    machine their last bits differ, and must not decide between two candidates. An attack (not the harness) sees them
+    divided by ``temperature``.
     """
 
     def __init__(
-        self, classifier: Classifier, info: VictimInfo, budget: int | None = None, temperature: float = 1.0
+        self,
+        classifier: Classifier,
+        info: VictimInfo,
+        budget: int | None = None,
+        temperature: float = 1.0,
+        ask: Ask = here_and_now,
     ) -> None:
-        self._classifier = classifier
+        self._classifier, self._ask = classifier, ask
         self._temperature = temperature
         self.num_labels, self.mask_token, self.unknown_token = info
         self.budget = budget
@@ -110,14 +123,14 @@ class QueryCounter:
 
         new = [text for text in dict.fromkeys(texts) if text not in self._cache]
         if new:
-            self._cache.update(zip(new, np.round(self._checked(self._classifier, new), DECIMALS), strict=True))
+            self._cache.update(zip(new, np.round(self._checked(self._classifier.logits, new), DECIMALS), strict=True))
         return [self._cache[text] for text in texts]
 
-    def _checked(self, classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _checked(self, answers: Callable[[list[str]], Any], texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits ``[N, C]``, counted; raises BenchError for a wrong shape or a logit that is not finite."""
         import numpy as np
 
-        logits = classifier.logits(texts)
+        logits: NDArray[np.float32] = self._ask(answers, texts)
         if logits.shape != (len(texts), self.num_labels):
             raise BenchError(
                 f"the defense returned logits of shape {logits.shape} for {len(texts)} texts",
@@ -125,7 +138,7 @@ class QueryCounter:
             )
         if not np.isfinite(logits).all():
             raise BenchError("the defense returned a logit that is not finite", "Train it again, or mend it")
-        self.forwards += len(texts) * classifier.forwards_per_prediction
+        self.forwards += len(texts) * self._classifier.forwards_per_prediction
         return logits
 
 
@@ -137,9 +150,15 @@ class ExpectationCounter(QueryCounter):
     """
 
     def __init__(
-        self, classifier: Any, info: VictimInfo, budget: int | None, draws: int, seed: Callable[[str, int], int]
+        self,
+        classifier: Any,
+        info: VictimInfo,
+        budget: int | None,
+        draws: int,
+        seed: Callable[[str, int], int],
+        ask: Ask = here_and_now,
     ) -> None:
-        super().__init__(classifier, info, budget)
+        super().__init__(classifier, info, budget, ask=ask)
         self.draws, self._seed, self._asked = draws, seed, 0
 
     def _answer(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -162,8 +181,13 @@ class ExpectationCounter(QueryCounter):
         import numpy as np
 
         redrawn: Callable[[int], Classifier] = getattr(self._classifier, "redrawn")  # noqa: B009 - not every one has it
+        draw = self._seed(what, number)
+
+        def answers(unique: list[str]) -> NDArray[np.float32]:  # a function of its own: no draw shares a call
+            return redrawn(draw).logits(unique)
+
         unique = list(dict.fromkeys(texts))
-        found = dict(zip(unique, self._checked(redrawn(self._seed(what, number)), unique), strict=True))
+        found = dict(zip(unique, self._checked(answers, unique), strict=True))
         return np.stack([found[text] for text in texts])
 
 

@@ -102,3 +102,7 @@ class RunFailed(BenchError):
 
 class BudgetExhausted(Exception):
     """Raised inside an attack at the query that would overshoot the budget. Attacks must let it pass."""
+
+
+class TimeLimit(BaseException):
+    """Raised inside an attack that has run for too long. No Exception, so that a library that goes on does not."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from benchmark.api import AttackRun, Classifier, Example
+from benchmark.broker.hub import Broker
 from benchmark.engine import ExpectationCounter, QueryCounter, VictimInfo
-from benchmark.errors import BudgetExhausted
+from benchmark.errors import BudgetExhausted, TimeLimit
 from benchmark.frozen import FrozenColumns, FrozenVictim, Gate
 from benchmark.identity import derive_seed
 from benchmark.records import ExampleRecord, Outcome, Timing
@@ -25,7 +25,7 @@ class Target:
     """A victim as it is attacked. ``temperature``: attack what held once more with logits divided by it.
 
     ``query_draws`` and ``final_draws`` are those of a randomised victim (see ``benchmark.suite.Scrutiny``), 0 for a
-    deterministic one.
+    deterministic one. ``broker`` runs the examples and takes their questions; outside its tasks it does nothing.
     """
 
     classifier: Classifier
@@ -33,6 +33,7 @@ class Target:
     query_draws: int = 0
     final_draws: int = 0
     temperature: float | None = None
+    broker: Broker = field(default_factory=Broker)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def attack_example(
 
     ``gate`` is the contract that the attack was built with, where columns are frozen.
     """
-    started = time.perf_counter()
+    started = target.broker.clock()
     judge = _counter(target, validator, example, cell)
     prediction, attempt, error, clean_wrong, retried = None, Attempt(Outcome.ERROR, judge), None, None, None
     forwards = 0
@@ -91,7 +92,7 @@ def attack_example(
                 forwards += second.forwards
                 if again.outcome is Outcome.BROKEN:
                     attempt, retried, forwards = again, target.temperature, forwards - second.forwards + judge.forwards
-    except Exception as problem:  # whatever it is, it is an error of this example and never robustness
+    except (Exception, TimeLimit) as problem:  # whatever it is, it is an error of this example and never robustness
         attempt, error = replace(attempt, outcome=Outcome.ERROR), f"{type(problem).__name__}: {problem}"
     measured = attempt.prediction is not None
     verdict = attempt.verdict
@@ -116,7 +117,7 @@ def attack_example(
         clean_wrong=clean_wrong,
         final_wrong=attempt.wrong,
         temperature=retried,
-        timing=Timing(seconds=round(time.perf_counter() - started, 4)),
+        timing=Timing(seconds=round(target.broker.clock() - started, 4)),
     )
 
 
@@ -125,10 +126,9 @@ def _counter(
 ) -> QueryCounter:
     budget = validator.budget(example.text)
     if not target.final_draws:
-        return QueryCounter(target.classifier, target.info, budget, temperature)
-    return ExpectationCounter(
-        target.classifier, target.info, budget, target.query_draws, partial(derive_seed, cell, example.id)
-    )
+        return QueryCounter(target.classifier, target.info, budget, temperature, target.broker.ask)
+    seed = partial(derive_seed, cell, example.id)
+    return ExpectationCounter(target.classifier, target.info, budget, target.query_draws, seed, target.broker.ask)
 
 
 def _judge(counter: QueryCounter, target: Target, text: str, label: int, what: str) -> tuple[int, int | None]:
@@ -155,7 +155,7 @@ def _search(
 ) -> Attempt:
     """One search from the original text, its result judged and checked against the contract."""
     seed = derive_seed(cell, example.id)
-    with seeded(seed):
+    with seeded(seed), target.broker.limited():
         proposal, exhausted = _propose(run, counter, example, seed, validator.contract.frozen_columns, gate)
     outcome = Outcome.EXHAUSTED if exhausted else Outcome.HELD
     if proposal is None or proposal == example.text:
@@ -172,13 +172,12 @@ def _propose(
 ) -> tuple[str | None, bool]:
     """The attack's text and whether the budget ended the search (also when a library swallowed the exception)."""
     columns = FrozenColumns.of(example.text, frozen) if frozen else None
-    if gate is not None:
-        gate.columns = columns
     try:
-        if columns is None:
-            proposal = run.attack(counter, example, seed)
-        else:
-            proposal = run.attack(FrozenVictim(counter, columns), replace(example, text=columns.text), seed)
+        with gate.holding(columns) if gate is not None else nullcontext():
+            if columns is None:
+                proposal = run.attack(counter, example, seed)
+            else:
+                proposal = run.attack(FrozenVictim(counter, columns), replace(example, text=columns.text), seed)
     except BudgetExhausted:
         return None, True
     if proposal is not None and not isinstance(proposal, str):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.api import COLUMN_SEPARATOR, TokenGradients
@@ -78,15 +80,29 @@ class FrozenVictim:
 
 
 class Gate:
-    """The :class:`benchmark.api.ContractCheck` that attacks are built with; ``columns`` is set for each example."""
+    """The :class:`benchmark.api.ContractCheck` that attacks are built with.
+
+    One gate serves all examples, also those that are attacked side by side: what is frozen belongs to the context of
+    an example (every greenlet has its own).
+    """
 
     def __init__(self, contract: ContractCheck) -> None:
         self._contract = contract
         self.candidates, self.track = contract.candidates, contract.track
-        self.columns: FrozenColumns | None = None
+        self._columns: ContextVar[FrozenColumns | None] = ContextVar("frozen columns", default=None)
+
+    @contextmanager
+    def holding(self, columns: FrozenColumns | None) -> Iterator[None]:
+        """Inside, texts are put together with the frozen ones of ``columns`` before they are judged."""
+        token = self._columns.set(columns)
+        try:
+            yield
+        finally:
+            self._columns.reset(token)
 
     def admissible(self, original: str, candidates: Sequence[str]) -> list[bool]:
-        if self.columns is None:
+        columns = self._columns.get()
+        if columns is None:
             return self._contract.admissible(original, candidates)
-        whole = self.columns.whole
+        whole = columns.whole
         return self._contract.admissible(whole(original), [whole(text) for text in candidates])

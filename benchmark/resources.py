@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmark.api import Asset, AssetReader
+from benchmark.broker.hub import Broker
 from benchmark.registry import Registry
 
 
 class BenchResources:
-    """The :class:`benchmark.api.Resources` of one process."""
+    """The :class:`benchmark.api.Resources` of one process.
 
-    def __init__(self, registry: Registry, assets: AssetReader) -> None:
+    The methods of shared models that answer item by item (``Model.batched``) are asked through ``broker``.
+    """
+
+    def __init__(self, registry: Registry, assets: AssetReader, broker: Broker | None = None) -> None:
         self._registry, self._assets = registry, assets
+        self._broker = broker or Broker()
         self._models: dict[str, Any] = {}
 
     def read(self, asset: Asset, member: str) -> bytes:
@@ -28,15 +34,11 @@ class BenchResources:
 
     def model(self, name: str) -> Any:
         if name not in self._models:
-            self._models[name] = self.fresh_model(name)
+            model = self.fresh_model(name)
+            for method in self._registry.get("model", name).item.batched:
+                setattr(model, method, partial(self._broker.ask, getattr(model, method)))
+            self._models[name] = model
         return self._models[name]
-
-    def begin_example(self) -> None:
-        """Let every loaded model drop what it cached, so that an example is what it would be alone."""
-        for model in self._models.values():
-            forget = getattr(model, "forget", None)
-            if forget is not None:
-                forget()
 
     def fresh_model(self, name: str) -> Any:
         """A copy of its own, for fitting: a defense changes the weights of what it is given."""

@@ -6,12 +6,14 @@ goes on with the examples it lacks. A failed fit or chunk fails its cells and no
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmark.attacking import Execution
 from benchmark.cascade import Cascade
 from benchmark.errors import BenchError
 from benchmark.plan import CellPlan, Plan
@@ -21,8 +23,18 @@ from benchmark.records import CleanRecord
 from benchmark.store import Store
 from benchmark.worker import AttackJob, CleanJob, FitJob, Job, PrepareJob, worker_main
 
-CHUNK = 4
-"""Examples of one attack job: small, so that two workers end together; records do not depend on it."""
+ROUNDS = 4
+"""Most examples of one attack job, in multiples of those side by side: the last ones of a job have few neighbours."""
+
+
+def chunks(ids: Sequence[str], jobs: int, concurrency: int) -> list[tuple[str, ...]]:
+    """Examples as attack jobs: large, so that they share batches; at least two a worker, so that workers end together.
+
+    Records do not depend on it.
+    """
+    share = len(ids) if jobs == 1 else math.ceil(len(ids) / (2 * jobs))
+    size = max(1, min(share, ROUNDS * concurrency))
+    return [tuple(ids[n : n + size]) for n in range(0, len(ids), size)]
 
 
 class Watcher(Protocol):
@@ -52,10 +64,18 @@ class Runner:
     """One run of one plan on one store."""
 
     def __init__(
-        self, plan: Plan, store: Store, cache: Path, watcher: Watcher, jobs: int, cascade: Sequence[str] | None = None
+        self,
+        plan: Plan,
+        store: Store,
+        cache: Path,
+        watcher: Watcher,
+        jobs: int,
+        cascade: Sequence[str] | None = None,
+        execution: Execution | None = None,
     ) -> None:
         """``cascade``: names of attacks, cheapest first, to run one after the other on what is left (None: all)."""
         self.plan, self.store, self.cache, self.watcher, self.jobs = plan, store, cache, watcher, jobs
+        self.execution = execution or Execution()
         self.result = RunResult()
         self._queue: deque[Job] = deque()
         self._waiting: dict[str, list[Job]] = defaultdict(list)
@@ -79,7 +99,7 @@ class Runner:
                 return self.result
             self._queue.extendleft(self._preparations())
             size = max(1, min(self.jobs, len(self._queue) + sum(map(len, self._waiting.values()))))
-            with Pool(size, worker_main, (self.plan.suite, self.cache)) as pool:
+            with Pool(size, worker_main, (self.plan.suite, self.cache, self.execution)) as pool:
                 self._loop(pool)
         return self.result
 
@@ -98,7 +118,7 @@ class Runner:
             self.store.repair(cell.key)
             done = self.store.done(cell.key)
             left = [i for i in cell.ids if i not in done]
-            jobs = [AttackJob(cell, tuple(left[n : n + CHUNK])) for n in range(0, len(left), CHUNK)]
+            jobs = self._attack_jobs(cell, left)
             self.watcher.planned(cell, total - len(left), total)
         if not self._waiting[cell.victim.key]:
             self._queue.append(FitJob(cell.victim))
@@ -107,6 +127,9 @@ class Runner:
         if not jobs:  # every record is there, only the end of the cell was cut off
             self._waiting[cell.victim.key].append(AttackJob(cell, ()))
             self._open_chunks[cell.key] = 1
+
+    def _attack_jobs(self, cell: CellPlan, ids: Sequence[str]) -> list[Job]:
+        return [AttackJob(cell, chunk) for chunk in chunks(ids, self.jobs, self.execution.concurrency)]
 
     def _next_stage(self, victim: str) -> None:
         """Queue the next stage of a victim's cascade, or nothing at its end."""
@@ -117,7 +140,7 @@ class Runner:
         self.store.open_cell(cell.file)
         self.store.repair(cell.key)
         self.watcher.planned(cell, 0, len(ids))
-        jobs: list[Job] = [AttackJob(cell, ids[n : n + CHUNK]) for n in range(0, len(ids), CHUNK)]
+        jobs = self._attack_jobs(cell, ids)
         self._open_chunks[cell.key] = len(jobs)
         if victim in self._training:
             self._queue.extend(jobs)

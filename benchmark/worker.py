@@ -13,20 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.api import AttackRun, Classifier, Example, FitContext, Splits, Task
+from benchmark.api import Classifier, Example, FitContext, Splits, Task
+from benchmark.attacking import Armoury, Built, Execution, side_by_side
+from benchmark.broker.hub import Broker
 from benchmark.calibration import is_miscalibrated
 from benchmark.data.source import DataSource, sources_of
 from benchmark.engine import VictimInfo, probe_determinism
 from benchmark.errors import BenchError
-from benchmark.frozen import Gate
 from benchmark.plan import CellPlan, VictimPlan, attack_options
 from benchmark.probe import stored_probe
 from benchmark.records import CleanRecord, Outcome
 from benchmark.registry import Registry, load_registry
 from benchmark.resources import BenchResources
 from benchmark.suite import Suite
-from benchmark.validate import Validator
-from benchmark.window import Window, read_characters
 
 if TYPE_CHECKING:
     from benchmark.evaluate import Target
@@ -69,15 +68,6 @@ class ScoreJob:
     texts: tuple[str, ...]
 
 
-class Built(NamedTuple):
-    """An attack as it was built for one dataset, and the contract it is held to."""
-
-    key: str
-    run: AttackRun
-    validator: Validator
-    gate: Gate
-
-
 class Fitted(NamedTuple):
     """A victim in memory."""
 
@@ -91,17 +81,21 @@ class Fitted(NamedTuple):
 class Workbench:
     """The loaded state of one process: registry, data, and the latest victim and attack."""
 
-    def __init__(self, suite: Suite, cache: Path, registry: Registry | None = None) -> None:
+    def __init__(
+        self, suite: Suite, cache: Path, registry: Registry | None = None, execution: Execution | None = None
+    ) -> None:
         from benchmark.assets.store import AssetStore
 
         self.suite = suite
         self.cache = cache
         self.registry = registry or load_registry()
-        self.resources = BenchResources(self.registry, AssetStore(cache, progress=False))
+        self.execution = execution or Execution()
+        self.broker = Broker(self.execution.concurrency)
+        self.resources = BenchResources(self.registry, AssetStore(cache, progress=False), self.broker)
+        self.armoury = Armoury(suite, self.registry, self.resources)
         self.sources: Mapping[str, DataSource] = sources_of(self.registry, suite)
         self._parts: dict[str, Splits] = {}
         self._victim: Fitted | None = None
-        self._attack: Built | None = None
 
     def run(self, job: Job | ScoreJob, emit: Emit) -> dict[str, Any]:
         """Do one job; ``emit(kind, value)`` reports progress and records on the way."""
@@ -181,16 +175,14 @@ class Workbench:
         return self._facts(victim)
 
     def _attack_chunk(self, job: AttackJob, emit: Emit) -> dict[str, Any]:
-        from benchmark.evaluate import attack_example
-
         cell = job.cell
         victim = self.victim(cell.victim, lambda share, text: None)
-        built = self.attack(cell)
-        target = target_of(victim, cell.spec.get("scrutiny", {}))
+        target = target_of(victim, cell.spec.get("scrutiny", {}), self.broker)
         dataset = cell.victim.dataset
-        for example in self.sources[dataset].attacked(self.parts(dataset), job.ids):
-            self.resources.begin_example()
-            emit("record", attack_example(built.run, target, built.validator, example, cell.key, built.gate))
+        examples = self.sources[dataset].attacked(self.parts(dataset), job.ids)
+        seconds = self.execution.example_seconds
+        for _, record in side_by_side(self.attack(cell), target, examples, cell.key, seconds):
+            emit("record", record)
         return self._facts(victim)
 
     def _score(self, job: ScoreJob) -> dict[str, Any]:
@@ -205,31 +197,7 @@ class Workbench:
 
     def attack(self, cell: CellPlan) -> Built:
         """The built attack and the validator of its contract, for one attack and dataset."""
-        return self._built(str(cell.attack), cell.attack_options, cell.victim.dataset)
-
-    def _built(self, name: str, options: Mapping[str, Any], dataset: str) -> Built:
-        from benchmark.options import parse
-
-        key = f"{name}/{dataset}"
-        if self._attack is None or self._attack.key != key:
-            contract = self.suite.contract_for(dataset)
-            clause = contract.similarity
-            validator = Validator(
-                contract,
-                self.resources.model(clause.encoder) if clause else None,
-                self.resources.model(contract.lexicon) if contract.lexicon else None,
-                self._window() if contract.forbid_truncation else None,
-            )
-            gate = Gate(validator)
-            item = self.registry.get("attack", name).item
-            values = parse(item.options, options, f"attack '{name}'")
-            self._attack = Built(key, item.build(values, self.resources, gate, self.task(dataset)), validator, gate)
-        return self._attack
-
-    def _window(self) -> Window:
-        """How much of a text the suite's model reads; a template makes it a little less."""
-        tokenizer = self.resources.model(self.suite.model).tokenizer
-        return read_characters(tokenizer, self.suite.training.max_length)
+        return self.armoury.built(str(cell.attack), cell.attack_options, self.task(cell.victim.dataset))
 
     def _adversarial(
         self,
@@ -241,21 +209,22 @@ class Workbench:
         seed: int,
     ) -> list[Example]:
         """The :data:`benchmark.api.Adversary` of a fit: texts within the contract that turn ``classifier``."""
-        from benchmark.evaluate import Target, attack_example
+        from benchmark.evaluate import Target
 
         options = attack_options(self.registry.get("attack", attack), self.suite)
-        built = self._built(attack, options, plan.dataset)
-        found: list[Example] = []
-        for example in examples:
-            self.resources.begin_example()
-            target = Target(classifier, info)
-            record = attack_example(built.run, target, built.validator, example, f"{plan.key}/{seed}", built.gate)
-            if record.outcome is Outcome.BROKEN and record.adversarial_text is not None:
-                found.append(replace(example, text=record.adversarial_text))
-        return found
+        built = self.armoury.built(attack, options, self.task(plan.dataset))
+        target = Target(classifier, info, broker=self.broker)
+        # No limit of time: a slower machine would train on other texts. In the order of the examples, for the same.
+        records = dict(side_by_side(built, target, examples, f"{plan.key}/{seed}", None))
+        broken = ((example, records[example]) for example in examples)
+        return [
+            replace(example, text=record.adversarial_text)
+            for example, record in broken
+            if record.outcome is Outcome.BROKEN and record.adversarial_text is not None
+        ]
 
 
-def target_of(victim: Fitted, scrutiny: Mapping[str, Any]) -> Target:
+def target_of(victim: Fitted, scrutiny: Mapping[str, Any], broker: Broker) -> Target:
     """The victim as a cell with this ``scrutiny`` attacks it."""
     from benchmark.evaluate import Target
 
@@ -266,10 +235,11 @@ def target_of(victim: Fitted, scrutiny: Mapping[str, Any]) -> Target:
         scrutiny.get("query_draws", 0),
         scrutiny.get("final_draws", 0),
         victim.probe["temperature"] if again else None,
+        broker,
     )
 
 
-def worker_main(connection: Any, suite: Suite, cache: Path, threads: int = 1) -> None:
+def worker_main(connection: Any, suite: Suite, cache: Path, execution: Execution | None = None) -> None:
     """Serve jobs from ``connection`` until it closes. Interrupts are the parent's business."""
     import signal
     import traceback
@@ -286,8 +256,8 @@ def worker_main(connection: Any, suite: Suite, cache: Path, threads: int = 1) ->
 
             try:
                 if bench is None:
-                    _limit_threads(threads)
-                    bench = Workbench(suite, cache)
+                    _one_thread()
+                    bench = Workbench(suite, cache, execution=execution)
                 emit("done", bench.run(job, emit))
             except (EOFError, BrokenPipeError, ConnectionError):
                 raise
@@ -300,9 +270,9 @@ def worker_main(connection: Any, suite: Suite, cache: Path, threads: int = 1) ->
         return  # the parent is gone: nothing to tell and nobody to tell it to
 
 
-def _limit_threads(threads: int) -> None:
+def _one_thread() -> None:
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads memory before writing it

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 
 class SentenceEncoder(Protocol):
-    """Maps texts to unit vectors.
-
-    An encoder that caches vectors also has ``forget()``, which the harness calls before every example: a vector may
-    depend, in its last bits, on the batch it was computed in, and an example must not see what another one cached.
-    """
+    """Maps texts to unit vectors. What it caches lives as long as the process and must be bounded."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit row vectors ``[N, D]``; the vector of a text does not depend on its neighbours in the batch."""
+        """Unit row vectors ``[N, D]``; the vector of a text does not depend on its neighbours in the batch.
+
+        Not in the last bits either: an example must be what it is alone, whatever is attacked beside or before it.
+        """
 
 
 class SynonymTable(Protocol):
@@ -61,7 +60,10 @@ class MaskedLanguageModel:
 class Model:
     """A base model, an encoder or a table of words. ``load(resources)`` returns a fresh object of the role's type.
 
-    ``revision`` names the exact weights (digests of the files they come from).
+    ``revision`` names the exact weights (digests of the files they come from). ``batched`` names methods of the loaded
+    object that take one list of hashable items and return one answer an item, in a list or as rows of an array, where
+    an answer does not depend on its neighbours, to the last bit: the questions of examples that are attacked side by
+    side are then answered in one call, each distinct item once.
     """
 
     name: str
@@ -71,3 +73,4 @@ class Model:
     assets: tuple[Asset, ...] = ()
     offers: frozenset[Capability] = frozenset()
     about: str = ""
+    batched: tuple[str, ...] = ()

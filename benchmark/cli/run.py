@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.api import Track
+    from benchmark.attacking import Execution
     from benchmark.plan import Plan
     from benchmark.registry import Registry
     from benchmark.runner import RunResult
@@ -41,6 +42,10 @@ def run(
         [], "--set", help="NAME.OPTION=VALUE of a defense or attack, or training.FIELD=VALUE."
     ),
     jobs: int = typer.Option(0, min=0, help="Worker processes; 0 means one a core, less where memory is short."),
+    concurrency: int = typer.Option(16, min=1, help="Examples attacked side by side in each worker; not in a record."),
+    example_seconds: float = typer.Option(
+        600.0, min=0, help="The most an attack may run on one example by itself; past it: error. 0 means no limit."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and its estimated cost; run nothing."),
     cascade: bool = typer.Option(
         False, "--cascade", help="Cheapest attack first, later ones on what is left: the same worst case, sooner."
@@ -60,6 +65,7 @@ def run(
     from rich.console import Console
 
     from benchmark.api import Track
+    from benchmark.attacking import Execution
     from benchmark.choice import native, selected, suite_named, with_strangers
     from benchmark.data.source import sources_of
     from benchmark.errors import BenchError
@@ -90,7 +96,8 @@ def run(
     if fresh:
         for cell in plan.ready:
             opened.discard(cell.key)
-    result = _execute(console, registry, wanted, plan, opened, jobs, cascade)
+    execution = Execution(concurrency, example_seconds or None)
+    result = _execute(console, registry, wanted, plan, opened, jobs, cascade, execution)
     if cascade:
         from benchmark.cli.cascade import print_worst_cases
 
@@ -112,7 +119,14 @@ def _track(text: str) -> Track:
 
 
 def _execute(
-    console: Console, registry: Registry, suite: Suite, plan: Plan, store: Store, jobs: int, cascade: bool
+    console: Console,
+    registry: Registry,
+    suite: Suite,
+    plan: Plan,
+    store: Store,
+    jobs: int,
+    cascade: bool,
+    execution: Execution,
 ) -> RunResult:
     from benchmark.assets.cache import cache_root
     from benchmark.assets.store import AssetStore
@@ -128,7 +142,7 @@ def _execute(
     try:
         with RichWatcher(console) as watcher:
             order = cheapest_first(registry, suite) if cascade else None
-            return Runner(plan, store, cache, watcher, jobs or default_jobs(), order).run()
+            return Runner(plan, store, cache, watcher, jobs or default_jobs(), order, execution).run()
     except KeyboardInterrupt:  # caught here: the command-line library would end the process without a word
         stopped()
         raise typer.Exit(130) from None

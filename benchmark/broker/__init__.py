@@ -1,0 +1,1 @@
+"""Tasks side by side in one thread, that ask shared functions together: each is what it would be alone."""
