@@ -16,6 +16,10 @@ class Network(Protocol):
     """A ``torch.nn.Module`` made by a head.
 
     The prediction for a text is the mean of the scores of its rows (``mvp`` has a row per template, others one).
+
+    An attribute ``fewest_rows`` is optional: the smallest number of rows of equal length from which on, without
+    gradients, a row's scores are the same to the last bit however many there are. A smaller batch is filled up when a
+    text is predicted. Without it that number is 4, as for a product of one vector a row with a matrix.
     """
 
     pad_id: int

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     Embed = Callable[[RowBatch, Sequence[str]], torch.Tensor]
 
 
+FEWEST_ROWS = 4
+"""A matrix product of one to three rows is summed in another order than that of any larger number of them
+(docs/decisions/0006-speed.md), and a head multiplies one vector a row. A network may say ``fewest_rows`` itself."""
+
+
 class NetworkClassifier:
     """Implements :class:`benchmark.api.Classifier` for a network of a head.
 
-    Rows of exactly equal length share a batch (at most ``batch_rows`` rows), so there is no padding and a row's scores
-    do not depend on the length of its neighbours. The network runs in eval mode and inference mode and is left in the
-    mode it was in. ``forwards_per_prediction`` is the number of rows of a text.
+    Rows of exactly equal length share a batch (at most ``batch_rows`` rows), so there is no padding; a batch of fewer
+    than four rows (or ``network.fewest_rows``) is filled up with its last one. A text's logits are then the same in
+    every batch, to the last bit. The network runs in eval mode and inference mode and is left in the mode it was in.
+    ``forwards_per_prediction`` is the number of rows of a text.
     """
 
     def __init__(self, network: Any, batch_rows: int = 32) -> None:
@@ -84,10 +90,11 @@ class NetworkClassifier:
             while stop < min(len(order), start + self.batch_rows) and len(rows[order[stop]].ids) == width:
                 stop += 1
             chosen = order[start:stop]
-            batch = pad_rows([rows[index] for index in chosen], self.network.pad_id).to(device)
-            given = () if embed is None else (embed(batch, [texts[index] for index in chosen]),)
+            filled = chosen + chosen[-1:] * (getattr(self.network, "fewest_rows", FEWEST_ROWS) - len(chosen))
+            batch = pad_rows([rows[index] for index in filled], self.network.pad_id).to(device)
+            given = () if embed is None else (embed(batch, [texts[index] for index in filled]),)
             scores = self.network(batch, *given).float().cpu().numpy()
-            for index, row in zip(chosen, scores, strict=True):
+            for index, row in zip(filled, scores, strict=True):
                 found[index] = row
             start = stop
         return np.stack(found)

@@ -177,7 +177,6 @@ LONG = {"clare": {"max_words": 8}}
 def outcome_of(
     run: Any, victim: Any, example: Example, resources: BenchResources, limit: int | None = BUDGET
 ) -> ExampleRecord:
-    resources.begin_example()
     return attack_example(run, Target(victim, VictimInfo(2, "[MASK]", "[UNK]")), fixed(limit), example, "cell")
 
 
@@ -197,7 +196,6 @@ def test_not_one_query_past_the_budget(
     for example in examples[:2]:
         before = victim.texts
         counter = QueryCounter(victim, VictimInfo(2, "[MASK]", "[UNK]"), budget)
-        resources.begin_example()
         try:
             text = run.attack(counter, example, 5)
         except BudgetExhausted:

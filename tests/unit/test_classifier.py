@@ -72,13 +72,13 @@ def test_logits_are_the_mean_over_rows_in_the_order_of_the_texts() -> None:
     assert found.tolist() == [[6, -6], [2, -2], [4, -4], [4, -4]]
     assert classifier.forwards_per_prediction == 2
     assert recorder.training
-    assert recorder.shapes == [(1, 1), (2, 3), (1, 3), (2, 5), (1, 5), (1, 7)]
+    assert recorder.shapes == [(4, 1), (4, 3), (4, 3), (4, 5), (4, 5), (4, 7)], "never fewer than four rows"
 
 
 def test_only_rows_of_equal_length_share_a_batch_and_batches_are_bounded() -> None:
     recorder = Recorder()
-    NetworkClassifier(recorder, batch_rows=3).logits(["a"] * 7)
-    assert sorted(recorder.shapes) == sorted([(3, 2), (3, 2), (1, 2), (3, 4), (3, 4), (1, 4)])
+    NetworkClassifier(recorder, batch_rows=5).logits(["a"] * 12)
+    assert sorted(recorder.shapes) == sorted([(5, 2), (5, 2), (4, 2), (5, 4), (5, 4), (4, 4)])
 
 
 def test_a_text_gets_the_same_logits_alone_and_in_company(network: Any) -> None:
@@ -159,4 +159,58 @@ def test_logits_with_other_embeddings_name_the_text_of_each_row() -> None:
 
     found = NetworkClassifier(Recorder()).logits_with(["aaaa", "aa"], embed)
     assert found.tolist() == [[4, -4], [2, -2]]
-    assert asked == [(["aa"], (1, 3)), (["aaaa", "aa"], (2, 5)), (["aaaa"], (1, 7))]
+    assert asked == [(["aa"] * 4, (4, 3)), (["aaaa", "aa", "aa", "aa"], (4, 5)), (["aaaa"] * 4, (4, 7))]
+
+
+# --- the same text, the same logits ---------------------------------------------------------------------------------
+
+
+def assert_alone_as_in_any_batch(network: Any, words: list[str], draws: random.Random, sizes: list[int]) -> None:
+    """Texts of many lengths and of equal ones, asked in lists of every size and in every order: bit for bit."""
+    classifier = NetworkClassifier(network)
+    lengths = [draws.choice((1, 2, 3, 7, 8, 8, 8, 15, 16, 25)) for _ in range(24)]
+    texts = [" ".join(draws.choices(words, k=length)) for length in lengths] + ["", words[0]]
+    alone = {text: classifier.logits([text])[0] for text in texts}
+    for size in sizes:
+        asked = draws.choices(texts, k=size)
+        for text, logits in zip(asked, classifier.logits(asked), strict=True):
+            assert logits.tobytes() == alone[text].tobytes(), (size, text)
+
+
+@pytest.fixture
+def one_thread() -> Any:
+    """As in a worker."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("seed", range(8))
+def test_a_text_has_the_same_logits_alone_and_in_any_batch(network: Any, seed: int) -> None:
+    words = ["good", "dull", "film", "a", "the", "plot", "thin", "warm", "unheard-of"]
+    assert_alone_as_in_any_batch(network, words, random.Random(seed), [1, 2, 3, 4, 5, 33, 70])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("head", ["mlp", "mvp"])
+def test_a_text_has_the_same_logits_alone_and_in_any_batch_of_the_real_model(head: str) -> None:
+    import torch
+
+    from benchmark.errors import BenchError
+    from benchmark.resources import open_resources
+
+    try:
+        base = open_resources(progress=False).fresh_model("minilm-mlm")
+    except BenchError as problem:
+        pytest.skip(str(problem))
+    torch.manual_seed(0)
+    task = TASK._replace(max_length=128)
+    made = mlp.build(base, task, NoOptions()) if head == "mlp" else mvp.build(base, task, mvp.MvpOptions())
+    words = [word for word in base.tokenizer.get_vocab() if word.isalpha()]
+    for seed in range(2):
+        assert_alone_as_in_any_batch(made, words, random.Random(seed), [2, 3, 5, 40])

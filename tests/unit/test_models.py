@@ -169,24 +169,3 @@ def test_a_head_of_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     told = "lack cls.predictions.bias" if change == "missing" else "unknown cls.predictions.odd"
     with pytest.raises(AssetCorrupt, match=told):
         minilm.model().load(FakeArchive(tiny.network, tiny.tokenizer))  # type: ignore[arg-type]
-
-
-def test_forget_makes_an_example_independent_of_the_ones_before() -> None:
-    from benchmark.resources import BenchResources
-
-    class Drifting:
-        """A backend whose answer to a text changes with every call, as the last bits of a batch do."""
-
-        calls = 0
-
-        def encode(self, texts: list[str]) -> np.ndarray:
-            self.calls += 1
-            return np.array([[1.0, self.calls] for _ in texts], dtype=np.float32)
-
-    encoder = sentence_encoder.CachedEncoder(Drifting())
-    first = encoder.encode(["a"])
-    assert np.array_equal(encoder.encode(["a"]), first)
-    resources = BenchResources(None, None)  # type: ignore[arg-type]
-    resources._models["encoder"] = encoder
-    resources.begin_example()
-    assert not np.array_equal(encoder.encode(["a"]), first)

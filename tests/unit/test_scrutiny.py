@@ -248,8 +248,9 @@ def test_an_attack_on_a_pair_sees_the_free_column_and_the_record_holds_the_whole
 
 def test_the_gate_judges_whole_texts() -> None:
     gate = Gate(validator(perturbed_words=0.3))
-    gate.columns = FrozenColumns.of(f"one two three four five{COLUMN_SEPARATOR}six seven", [0])
-    assert gate.admissible("six seven", ["nine ten", "nine ten eleven"]) == [True, False]  # 2 of 7 words, 3 of 7
+    with gate.holding(FrozenColumns.of(f"one two three four five{COLUMN_SEPARATOR}six seven", [0])):
+        assert gate.admissible("six seven", ["nine ten", "nine ten eleven"]) == [True, False]  # 2 of 7 words, 3 of 7
+    assert gate.admissible("six seven", ["nine seven", "nine ten"]) == [True, False]  # 1 of 2 words, 2 of 2
 
 
 # --- tracks, states, selection ------------------------------------------------------------------------------------

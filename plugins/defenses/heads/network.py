@@ -19,6 +19,9 @@ from benchmark_plugins.defenses.heads.tokens import Columns, padding_id
 if TYPE_CHECKING:
     import random
 
+FEWEST_VECTORS = 4
+"""A product of fewer vectors with a matrix is summed in another order than that of any larger number of them."""
+
 LAYERED = frozenset({"bert", "camembert", "roberta", "xlm-roberta"})
 """Kinds of configuration whose layers can be run one by one: each takes states and a mask, nothing else."""
 
@@ -29,7 +32,12 @@ class EncoderNetwork(nn.Module):
     ``model`` is the base network without its head, or with it where ``whole``. Rows are the text alone, between the
     model's special tokens; they predict at the first token, or at the last for a causal model (the only one that has
     seen the whole text).
+
+    Without gradients a row's scores do not depend, to the last bit, on how many rows there are: the body multiplies
+    all positions at once, which are enough of them, and what the head reads is filled up with the last row.
     """
+
+    fewest_rows = 1
 
     def __init__(self, base: MaskedLanguageModel, task: Task, whole: bool = False) -> None:
         super().__init__()
@@ -73,7 +81,15 @@ class EncoderNetwork(nn.Module):
 
     def forward(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """Scores ``[R, C]``."""
-        return self.scores(self.encode(rows, embeddings), rows)
+        many = len(rows.ids)
+        if many >= FEWEST_VECTORS or torch.is_grad_enabled():
+            return self.scores(self.encode(rows, embeddings), rows)
+        filled = torch.arange(FEWEST_VECTORS, device=rows.ids.device).clamp(max=many - 1)
+        if rows.ids.numel() >= FEWEST_VECTORS:
+            states = self.encode(rows, embeddings)[filled]
+        else:
+            states = self.encode(rows.select(filled), None if embeddings is None else embeddings[filled])
+        return self.scores(states, rows.select(filled))[:many]
 
     def encode(self, rows: RowBatch, embeddings: torch.Tensor | None = None) -> torch.Tensor:
         """The last states ``[R, L, h]``."""
