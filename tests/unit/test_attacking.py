@@ -24,7 +24,7 @@ from benchmark.validate import Validator
 
 INFO = VictimInfo(2, "[MASK]", "[UNK]")
 WIDTHS = pytest.mark.parametrize("width", [1, 2, 4, 16])
-NOUNS = "film plot cast score scene hero".split()
+NOUNS = ["film", "plot", "cast", "score", "scene", "hero"]
 
 
 class Words:
@@ -83,7 +83,11 @@ def made(number: int, rng: random.Random) -> Example:
     return Example(f"e{number}", " ".join(["good", *words]), 1)
 
 
-EXAMPLES = [made(number, random.Random(number)) for number in range(24)]
+EXAMPLES = [
+    *(made(number, random.Random(number)) for number in range(24)),
+    Example("firm", " ".join(["good"] * 7), 1),
+    Example("firmer", " ".join(["good"] * 9), 1),
+]
 
 
 def built(**clauses: Any) -> Built:
