@@ -39,15 +39,15 @@ class Query(NamedTuple):
 
 
 class SpacyTagger:
-    """Tags words in context, in batches, with a cache. Read-only after construction but for the cache of answers."""
+    """Tags words in context, in batches, with a bounded cache that all examples share.
+
+    An answer does not depend on what it is asked with: the pipeline's scores of a window are the same to the last bit
+    in every batch (its products are those of BLIS, and windows are not padded).
+    """
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
         self._cache: OrderedDict[Query, str] = OrderedDict()
-
-    def forget(self) -> None:
-        """Drop all answers: an example must not depend, in the last bits of a batch, on the one before."""
-        self._cache.clear()
 
     @classmethod
     def load(cls, folder: Path) -> SpacyTagger:

@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from benchmark.api import RUNNABLE, Attack, Example, NoOptions, Task
 from benchmark.assets.cache import cache_root
 from benchmark.assets.store import AssetStore
+from benchmark.attacking import Built, side_by_side
+from benchmark.broker.hub import Broker
 from benchmark.engine import QueryCounter, VictimInfo
 from benchmark.errors import AssetMissing, BudgetExhausted, NotApplicable, UnknownName
 from benchmark.evaluate import Target, attack_example
+from benchmark.frozen import Gate
 from benchmark.records import ExampleRecord
 from benchmark.registry import load_registry
 from benchmark.resources import BenchResources
@@ -103,8 +106,13 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def resources() -> BenchResources:
-    return BenchResources(load_registry(), AssetStore(cache_root(), progress=False))
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture(scope="module")
+def resources(broker: Broker) -> BenchResources:
+    return BenchResources(load_registry(), AssetStore(cache_root(), progress=False), broker)
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +244,23 @@ def test_a_victim_that_raises_is_an_error_and_never_robustness(
             assert "fell over" in record.error
         else:  # it won with its first list, or asked for nothing but the clean text, whose answer is known
             assert good == 2 or asked.forwards <= 1
+
+
+@every_attack
+def test_examples_side_by_side_are_what_they_are_alone(
+    name: str, build: Build, victim: Centred, examples: list[Example], resources: BenchResources, broker: Broker
+) -> None:
+    """Six examples of different lengths, with the questions of all of them to the victim and the encoder merged."""
+    run, validator = build(name), fixed()
+    more = [*examples, *(labelled(victim, example) for example in reviews()[4:6])]
+    alone = {e.id: outcome_of(run, victim, e, resources).model_dump(exclude={"timing"}) for e in more}
+    built = Built(name, run, validator, Gate(validator))
+    for broker.concurrency in (1, 4, 16):
+        if "muse-v3" in resources._models:
+            resources.model("muse-v3")._cache.clear()  # what an example alone has encoded must not answer now
+        target = Target(victim, VictimInfo(2, "[MASK]", "[UNK]"), broker=broker)
+        found = {e.id: r.model_dump(exclude={"timing"}) for e, r in side_by_side(built, target, more, "cell", 100)}
+        assert found == alone
 
 
 @every_attack

@@ -95,7 +95,6 @@ def _run(options: A2TOptions, resources: Resources, contract: ContractCheck, swa
     encoder = resources.model(ENCODER)
 
     def assemble(victim: Victim) -> tuple[list[Any], Any, Any]:
-        tagger.forget()
         transformation, own = swap()
         constraints = [
             RepeatModification(),

@@ -55,7 +55,6 @@ def build(options: BaeOptions, resources: Resources, contract: ContractCheck, ta
     encoder = resources.model(ENCODER)
 
     def assemble(victim: Victim) -> tuple[list[Any], Any, Any]:
-        tagger.forget()
         constraints = [
             RepeatModification(),
             StopwordModification(stopwords=words),

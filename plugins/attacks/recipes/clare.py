@@ -64,7 +64,6 @@ def build(options: ClareOptions, resources: Resources, contract: ContractCheck, 
     encoder = resources.model(ENCODER)
 
     def assemble(victim: Victim) -> tuple[list[Any], Any, Any]:
-        tagger.forget()
         constraints = [
             RepeatModification(),
             StopwordModification(stopwords=words),

@@ -46,7 +46,6 @@ def build(options: HotFlipOptions, resources: Resources, contract: ContractCheck
     tagger = load_tagger(resources)
 
     def assemble(victim: Victim) -> tuple[list[Any], Any, Any]:
-        tagger.forget()
         constraints = [
             RepeatModification(),
             StopwordModification(stopwords=words),

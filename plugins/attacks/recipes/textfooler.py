@@ -57,7 +57,6 @@ def build(options: TextFoolerOptions, resources: Resources, contract: ContractCh
     encoder = resources.model(ENCODER)
 
     def assemble(victim: Victim) -> tuple[list[Any], Any, Any]:
-        tagger.forget()
         constraints = [
             RepeatModification(),
             StopwordModification(stopwords=words),
