@@ -86,9 +86,12 @@ def test_killed_ten_times_and_resumed(tmp_path: Path, undisturbed: tuple[Path, d
 
 
 @pytest.mark.slow
-def test_jobs_do_not_change_a_byte(tmp_path: Path, undisturbed: tuple[Path, dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("jobs", "concurrency"), [("1", "1"), ("1", "16"), ("2", "4")])
+def test_jobs_and_concurrency_do_not_change_a_byte(
+    tmp_path: Path, undisturbed: tuple[Path, dict[str, Any]], jobs: str, concurrency: str
+) -> None:
     folder, expected = undisturbed
-    run = start(tmp_path / "cache", folder / "plugins", "--jobs", "1")
+    run = start(tmp_path / "cache", folder / "plugins", "--jobs", jobs, "--concurrency", concurrency)
     assert run.wait(240) == 0
     assert json.dumps(records(tmp_path / "cache" / "store")) == json.dumps(expected)
 
