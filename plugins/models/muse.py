@@ -39,9 +39,11 @@ CHUNKS = 17
 ROWS = 4
 """Fewest rows of a matrix product."""
 TOKENS = 2048
-"""Pieces in a batch; a longer text is a batch of its own. A batch takes about 20 KB a piece while it is computed."""
+"""Pieces in a batch, about 35 KB each while it is computed (70 MB). A longer text is a batch of its own, in runs."""
 PIECES = 4096
-"""Pieces whose part of the first convolution is kept, 15 KB each: 63 MB when full. Then it begins anew."""
+"""Pieces whose part of the first convolution is kept, 15 KB each: 63 MB when full. Then the table begins anew.
+
+It must hold the pieces of one batch."""
 GAP = 0
 """Row of the table for "no piece here": all zeros, as the convolutions are padded."""
 
@@ -72,23 +74,19 @@ class PieceTable:
         self._projection, self._bias, self._gain, self._shift = joined
         self._first = [_by_place(weights[f"w1_{n}"], n) for n, _ in BRANCHES]
         self._epsilon = float(weights["eps"])
-        self._capacity = capacity
-        self._slots = np.zeros(len(self._codes), dtype=np.int64)
-        self._clear(0)
-
-    def _clear(self, needed: int) -> None:
-        import torch
-
-        self._slots[:] = GAP
+        self._slots = np.full(len(self._codes), GAP, dtype=np.int64)
         self._used = 1
-        size = 1 + max(needed, self._capacity)  # memory that is not written to is not taken
-        self.features = torch.empty((size, FEATURES))
-        self.products = [torch.empty((size, n * WIDTH)) for n, _ in BRANCHES]
+        # Memory that is not written to is not taken.
+        self.features = torch.empty((1 + capacity, FEATURES))
+        self.products = [torch.empty((1 + capacity, n * WIDTH)) for n, _ in BRANCHES]
         for part in (self.features, *self.products):
             part[GAP] = 0
 
     def slots(self, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The row of each piece in ``features`` and ``products``; valid until the next call."""
+        """The row of each piece in ``features`` and ``products``; valid until the next call.
+
+        Raises ValueError for more distinct pieces than the table holds.
+        """
         import numpy as np
 
         found = self._slots[pieces]
@@ -96,7 +94,10 @@ class PieceTable:
         if len(new):
             if self._used + len(new) > len(self.features):
                 new = np.unique(pieces)
-                self._clear(len(new))
+                self._slots[:] = GAP
+                self._used = 1
+                if len(new) >= len(self.features):
+                    raise ValueError(f"{len(new)} distinct pieces in a table of {len(self.features) - 1}")
             self._fill(new)
             found = self._slots[pieces]
         return found
@@ -141,11 +142,24 @@ class MuseNetwork:
         found = np.empty((len(texts), EMBEDDING), dtype=np.float32)
         with torch.inference_mode(), _one_thread():
             for part in batches([len(text) for text in texts]):
-                found[part] = self._vectors(texts[part]).numpy()
+                batch = texts[part]
+                sums = self._summed(batch) if len(batch[0]) <= TOKENS else self._summed_in_runs(batch[0])
+                lengths = torch.tensor([[len(text)] for text in batch], dtype=torch.float32)
+                found[part] = self._head(sums, lengths).numpy()
         return found
 
-    def _vectors(self, texts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """One batch."""
+    def _summed_in_runs(self, text: Sequence[int]) -> torch.Tensor:
+        """``[1, 1280]``: a long text, ``TOKENS`` pieces at a time with their neighbours on both sides."""
+        import torch
+
+        total = torch.zeros((1, FEATURES))
+        for start in range(0, len(text), TOKENS):
+            before = min(start, REACH)
+            total += self._summed([text[start - before : start + TOKENS + REACH]], slice(before, before + TOKENS))
+        return total
+
+    def _summed(self, texts: Sequence[Sequence[int]], part: slice = slice(None)) -> torch.Tensor:
+        """Sums of normalised features over the pieces of each text ``[N, 1280]``; of one text, over a part of it."""
         import numpy as np
         import torch
 
@@ -158,10 +172,8 @@ class MuseNetwork:
         slots[places] = self._table.slots(pieces)
         *narrow, wide = contexts(slots)
         features = self._features(slots, narrow, wide)
-        sums = torch.nn.functional.embedding_bag(
-            torch.from_numpy(wide.rows[places]), features, torch.from_numpy(before), mode="sum"
-        )
-        return self._head(sums, torch.from_numpy(lengths.astype(np.float32))[:, None])
+        wanted = torch.from_numpy(wide.rows[places[part]])
+        return torch.nn.functional.embedding_bag(wanted, features, torch.from_numpy(before), mode="sum")
 
     def _features(self, slots: NDArray[np.int64], narrow: Sequence[Contexts], wide: Contexts) -> torch.Tensor:
         """Normalised features ``[len(wide.places), 1280]`` of a piece in each of its contexts."""

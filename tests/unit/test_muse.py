@@ -92,18 +92,34 @@ def test_a_vector_has_the_same_bits_in_every_batch(backend: Any, threads: int) -
     assert len(set(alone.values())) > len(texts) - 10, "a few differ only in what the tokenizer drops"
 
 
-def test_a_table_that_begins_anew_changes_no_bit(backend: Any) -> None:
-    weights = np.load(sentence_encoder._folder() / "weights.npz", allow_pickle=False)
-    small = muse.MuseNetwork(weights, capacity=50)
+@pytest.fixture(scope="module")
+def weights() -> Any:
+    with np.load(sentence_encoder._folder() / "weights.npz", allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def test_a_table_that_begins_anew_changes_no_bit(backend: Any, weights: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(muse, "TOKENS", 40)
+    small = muse.MuseNetwork(weights, capacity=40 + 2 * muse.REACH)
     random = Random(3)
-    lists = [random.choices(range(3, 2000), k=random.randint(1, 30)) for _ in range(40)]
-    lists.append(random.sample(range(3, 100_000), k=5000))  # more distinct pieces than the table holds
-    lists += lists[:10]
+    lists = [random.choices(range(3, 2000), k=random.randint(1, 40)) for _ in range(40)]
     expected = backend._network.encode(lists)
     for _ in range(2):
         for own, other in zip(lists, expected, strict=True):
             assert np.array_equal(small.encode([own])[0], other)
-    assert len(small._table.features) == 51, "a long text does not leave a large table behind"
+    with pytest.raises(ValueError, match="49 distinct pieces in a table of 48"):
+        small._table.slots(np.arange(100, 149))
+
+
+def test_a_long_text_in_runs_is_the_text(backend: Any, weights: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Summed in other groups, so equal but for rounding; what a run cuts, its neighbours tell it."""
+    network, random = backend._network, Random(4)
+    lists = [random.choices(range(3, 60_000), k=length) for length in (41, 47, 48, 80, 81, 500)]
+    whole = network.encode(lists)
+    monkeypatch.setattr(muse, "TOKENS", 40)
+    runs = network.encode(lists)
+    np.testing.assert_allclose(runs, whole, atol=1e-5)
+    assert np.array_equal(network.encode(lists[::-1])[::-1], runs)
 
 
 def test_an_order_of_pieces_matters(backend: Any) -> None:
