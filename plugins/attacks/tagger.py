@@ -6,10 +6,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmark_plugins.attacks.tag_network import REACH, TagNetwork, Window
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 CACHE_SIZE = 1 << 16
+"""Tags kept, about 300 bytes each with their context."""
 EXCLUDED = ("ner", "parser", "lemmatizer", "attribute_ruler", "senter")
 
 # Penn Treebank tag -> universal tag (Petrov et al. 2012), by prefix where a family shares one.
@@ -37,37 +40,40 @@ class Query(NamedTuple):
     words: tuple[str, ...]
     position: int
 
+    def window(self) -> Window:
+        """What the tag depends on: ``REACH`` words on each side, None past an end."""
+        start, stop = self.position - REACH, self.position + REACH + 1
+        outside = (None,) * max(0, -start), (None,) * max(0, stop - len(self.words))
+        return (*outside[0], *self.words[max(0, start) : stop], *outside[1])
+
 
 class SpacyTagger:
-    """Tags words in context, in batches, with a bounded cache that all examples share.
+    """Tags words in context, in batches, with a bounded cache. An answer depends on its query alone.
 
-    An answer does not depend on what it is asked with: the pipeline's scores of a window are the same to the last bit
-    in every batch (its products are those of BLIS, and windows are not padded).
+    ``network`` has ``tags(windows) -> tags``, such as :class:`benchmark_plugins.attacks.tag_network.TagNetwork`.
     """
 
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
-        self._cache: OrderedDict[Query, str] = OrderedDict()
+    def __init__(self, network: Any, capacity: int = CACHE_SIZE) -> None:
+        self._network, self._capacity = network, capacity
+        self._cache: OrderedDict[Window, str] = OrderedDict()
 
     @classmethod
     def load(cls, folder: Path) -> SpacyTagger:
         """From the folder of a spaCy pipeline; only its token vectors and its tagger are loaded."""
         import spacy
 
-        return cls(spacy.load(folder, exclude=list(EXCLUDED)))
+        return cls(TagNetwork(spacy.load(folder, exclude=list(EXCLUDED))))
 
     def tags(self, queries: Sequence[Query]) -> list[str]:
         """The universal tag of each query's word."""
-        from spacy.tokens import Doc
-
-        new = [q for q in dict.fromkeys(queries) if q not in self._cache]
-        docs = [Doc(self._pipeline.vocab, words=list(q.words)) for q in new]
-        fresh = {
-            query: universal(doc[query.position].tag_)
-            for query, doc in zip(new, self._pipeline.pipe(docs, batch_size=256), strict=True)
-        }
-        answers = [fresh.get(q) or self._cache[q] for q in queries]
-        self._cache.update(fresh)
-        while len(self._cache) > CACHE_SIZE:
+        windows = [query.window() for query in queries]
+        wanted = dict.fromkeys(windows)
+        found = {window: self._cache[window] for window in wanted if window in self._cache}
+        new = [window for window in wanted if window not in found]
+        found.update(zip(new, map(universal, self._network.tags(new)), strict=True))
+        for window in wanted:
+            self._cache[window] = found[window]
+            self._cache.move_to_end(window)
+        while len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
-        return answers
+        return [found[window] for window in windows]

@@ -12,15 +12,16 @@ Three facts make it cheap. None of them is an approximation:
 * in the second it depends on the n pieces around it, and a piece's features depend on the nine pieces around it. The
   candidates of an attack differ in a word or two, so most of these contexts stand in many texts of a batch and are
   computed once;
-* matrix products of four rows or more give a row the same bits whatever the other rows are (one to three rows take
-  another kernel, so there are never fewer than four), and a sum over pieces runs from the first to the last.
+* matrix products give a row the same bits whatever the other rows are (``benchmark_plugins.numerics``), and a sum over
+  pieces runs from the first to the last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmark_plugins.numerics import ROWS, one_thread, product
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +37,6 @@ REACH = 4
 """Pieces on each side that a piece's features depend on: twice two, by the branch of order five."""
 CHUNKS = 17
 """The embedding table is quantised in this many blocks; piece ``i`` is row ``i // CHUNKS`` of block ``i % CHUNKS``."""
-ROWS = 4
-"""Fewest rows of a matrix product."""
 TOKENS = 2048
 """Pieces in a batch, about 35 KB each while it is computed (70 MB). A longer text is a batch of its own, in runs."""
 PIECES = 4096
@@ -107,13 +106,13 @@ class PieceTable:
 
         block = pieces % CHUNKS
         embedded = torch.from_numpy(self._codes[pieces] * self._scale[block, None] + self._low[block, None])
-        projected = _product(embedded, self._projection) + self._bias
+        projected = product(embedded, self._projection) + self._bias
         normal = torch.nn.functional.layer_norm(projected, self._gain.shape, self._gain, self._shift, self._epsilon)
         own = slice(self._used, self._used + len(pieces))
         self.features[own, :EMBEDDING] = embedded
         self.features[own, EMBEDDING:] = normal
         for products, first, part in zip(self.products, self._first, normal.split(WIDTH, dim=1), strict=True):
-            products[own] = _product(part.contiguous(), first)
+            products[own] = product(part.contiguous(), first)
         self._slots[pieces] = range(own.start, own.stop)
         self._used = own.stop
 
@@ -140,7 +139,7 @@ class MuseNetwork:
         import torch
 
         found = np.empty((len(texts), EMBEDDING), dtype=np.float32)
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             for part in batches([len(text) for text in texts]):
                 batch = texts[part]
                 sums = self._summed(batch) if len(batch[0]) <= TOKENS else self._summed_in_runs(batch[0])
@@ -188,7 +187,7 @@ class MuseNetwork:
             hidden = torch.zeros((max(ROWS, len(own.places) + 1), WIDTH))  # the last row stays zero: no piece
             first = _sums(self._table.products[branch], slots, own.places, order, left) + weights[f"b1_{order}"]
             hidden[: len(own.places)] = first.relu_() + self._table.features[known[own.places], column]
-            products = _product(hidden, self._second[branch])
+            products = product(hidden, self._second[branch])
             second = _sums(products, own.rows, wide.places, order, left) + weights[f"b2_{order}"]
             features[:, column] = second.relu_() + hidden[torch.from_numpy(own.rows[wide.places])]
         return torch.nn.functional.layer_norm(features, (FEATURES,), weights["ln_g"], weights["ln_b"], self._epsilon)
@@ -196,26 +195,11 @@ class MuseNetwork:
     def _head(self, sums: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Sums over pieces ``[N, 1280]`` to vectors ``[N, 512]``. The sum commutes with the linear layer after it."""
         w = self._weights
-        mean = (_product(sums, w["cnn_W"]) + lengths * w["cnn_b"]) / lengths.sqrt()
-        early = _product(mean, w["d0"]).relu_()
-        middle = (_product(mean, w["p1"]) + _product(early, w["d1"])).relu_()
-        late = _product(middle, w["d2"]).relu_()
-        return (_product(middle, w["p3"]) + _product(late, w["d3"])).tanh_()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Two threads share out a product by its shape, and sums come out otherwise. Workers have one thread anyway."""
-    import torch
-
-    before = torch.get_num_threads()
-    if before != 1:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if before != 1:
-            torch.set_num_threads(before)
+        mean = (product(sums, w["cnn_W"]) + lengths * w["cnn_b"]) / lengths.sqrt()
+        early = product(mean, w["d0"]).relu_()
+        middle = (product(mean, w["p1"]) + product(early, w["d1"])).relu_()
+        late = product(middle, w["d2"]).relu_()
+        return (product(middle, w["p3"]) + product(late, w["d3"])).tanh_()
 
 
 def batches(lengths: Sequence[int]) -> Iterator[slice]:
@@ -276,13 +260,3 @@ def _sums(
     step = np.arange(order)
     wanted = rows[places[:, None] + (step - left)] * order + step
     return torch.nn.functional.embedding_bag(torch.from_numpy(wanted), products.view(-1, WIDTH), mode="sum")
-
-
-def _product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """``rows @ weight`` with at least ``ROWS`` rows, so that a row's result does not depend on the others."""
-    import torch
-
-    count = len(rows)
-    if count < ROWS:
-        rows = torch.nn.functional.pad(rows, (0, 0, 0, ROWS - count))
-    return (rows @ weight)[:count]

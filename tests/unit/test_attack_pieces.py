@@ -153,29 +153,35 @@ def test_universal_tags_agree_with_nltk() -> None:
     assert {t: universal(t) for t in table if "|" not in t} == {t: u for t, u in table.items() if "|" not in t}
 
 
-def test_tagger_reads_the_tag_by_position_and_remembers() -> None:
-    import spacy
+def test_a_window_is_the_word_in_the_middle_of_what_its_tag_depends_on() -> None:
+    words = tuple("abcdefghijkl")
+    assert Query(words, 5).window() == tuple("bcdefghij")
+    assert Query(words, 1).window() == (None, None, None, *"abcdef")
+    assert Query(words, 10).window() == (*"ghijkl", None, None, None)
+    assert Query(("a",), 0).window() == (None,) * 4 + ("a",) + (None,) * 4
 
-    pipeline = spacy.blank("en")
-    seen: list[str] = []
+
+def test_tagger_reads_the_tag_by_position_and_remembers() -> None:
+    seen: list[Any] = []
 
     class ByPlace:
-        """Tags word i of a text NN for even i and VB for odd i, so equal words differ by place only."""
+        """NN for a word with an even number of words before it and VB for another: equal words differ by place."""
 
-        vocab = pipeline.vocab
+        def tags(self, windows: Sequence[Any]) -> list[str]:
+            seen.extend(windows)
+            return ["VB" if window[:4].count(None) % 2 else "NN" for window in windows]
 
-        def pipe(self, docs: Sequence[Any], batch_size: int) -> Any:
-            for doc in docs:
-                seen.append(doc.text)
-                for token in doc:
-                    token.tag_ = "VB" if token.i % 2 else "NN"
-                yield doc
-
-    tagger = SpacyTagger(ByPlace())
+    tagger = SpacyTagger(ByPlace(), capacity=3)
     words = ("run", "run", "run")
     assert tagger.tags([Query(words, 0), Query(words, 1), Query(words, 0)]) == ["NOUN", "VERB", "NOUN"]
     assert tagger.tags([Query(words, 1)]) == ["VERB"]
     assert len(seen) == 2
+    assert tagger.tags([Query((*words, *words), i) for i in range(5)]) == ["NOUN", "VERB", "NOUN", "VERB", "NOUN"]
+    assert len(seen) == 7
+    assert len(tagger._cache) == 3
+    assert tagger.tags([Query((*words, *words), 4), Query(words, 0)]) == ["NOUN", "NOUN"], "one kept, one forgotten"
+    assert len(seen) == 8
+    assert tagger.tags([]) == []
 
 
 ADJ = "\n".join(

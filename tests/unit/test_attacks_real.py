@@ -190,3 +190,69 @@ def test_counter_fitting_parts_antonyms_and_joins_synonyms(resources: Any) -> No
     np.testing.assert_allclose(np.linalg.norm(table.vectors, axis=1), 1, atol=1e-5)
     assert (table.neighbours[:, 0] == np.arange(len(words))).all()
     assert table.neighbours.shape[1] == 51
+
+
+@pytest.fixture(scope="module")
+def pipeline(resources: Any) -> Any:
+    import spacy
+
+    from benchmark_plugins.assets import SPACY_EN
+    from benchmark_plugins.attacks.assets import PIPELINE
+    from benchmark_plugins.attacks.tagger import EXCLUDED
+
+    try:
+        return spacy.load(resources.extract(SPACY_EN) / PIPELINE, exclude=list(EXCLUDED))
+    except AssetMissing as problem:
+        pytest.skip(str(problem))
+
+
+def contexts() -> list[Any]:
+    """Every word of some texts in its context, and others in its place; one, two and many words, odd characters."""
+    from random import Random
+
+    from benchmark_plugins.attacks.tagger import Query
+
+    random = Random(0)
+    texts = [example.text for example in EXAMPLES]
+    texts += [
+        "run",
+        "run run",
+        "“naïve” café 🎬 -- \x00 'tis 1,234.5% #tag @me http://a.b/c",
+        "THE Film's don't e-mail",
+    ]
+    words = sorted({word for text in texts for word in text.split()} | GOOD | BAD)
+    found = []
+    for text in texts:
+        own = tuple(text.split())
+        for i, _ in enumerate(own):
+            first = max(0, i - 4)
+            for word in [own[i], *random.sample(words, 12)]:
+                found.append(Query((*own[first:i], word, *own[i + 1 : i + random.choice([1, 2, 4, 9])]), i - first))
+    return found
+
+
+def test_the_tag_network_says_what_the_pipeline_says(pipeline: Any) -> None:
+    from spacy.tokens import Doc
+
+    from benchmark_plugins.attacks.tag_network import TagNetwork
+
+    queries = contexts()
+    docs = pipeline.pipe([Doc(pipeline.vocab, words=list(query.words)) for query in queries])
+    expected = [doc[query.position].tag_ for doc, query in zip(docs, queries, strict=True)]
+    assert TagNetwork(pipeline).tags([query.window() for query in queries]) == expected
+    assert len(set(expected)) > 15
+
+
+def test_the_scores_of_a_word_have_the_same_bits_in_every_batch(pipeline: Any) -> None:
+    from random import Random
+
+    from benchmark_plugins.attacks.tag_network import TagNetwork
+
+    random, windows = Random(1), [query.window() for query in contexts()]
+    whole = TagNetwork(pipeline).scores(windows)
+    small = TagNetwork(pipeline, capacity=60)  # begins anew all the time
+    for size in (1, 2, 3, 4, 5, 6):
+        for _ in range(8):
+            chosen = random.choices(range(len(windows)), k=size)
+            assert np.array_equal(small.scores([windows[i] for i in chosen]), whole[chosen])
+    assert TagNetwork(pipeline).scores([]).shape == (0, whole.shape[1])
