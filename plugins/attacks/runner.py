@@ -96,14 +96,15 @@ class TextAttackRun:
         import_textattack()
         from textattack import Attack
         from textattack.attack_results import MaximizedAttackResult, SuccessfulAttackResult
-        from textattack.shared import AttackedText
 
-        if AttackedText.SPLIT_TOKEN in example.text:
+        from benchmark_plugins.attacks.quick_text import QuickText
+
+        if QuickText.SPLIT_TOKEN in example.text:
             raise BadData(
-                f"example {example.id} contains '{AttackedText.SPLIT_TOKEN}', at which TextAttack would cut the text",
+                f"example {example.id} contains '{QuickText.SPLIT_TOKEN}', at which TextAttack would cut the text",
                 "Remove it from the dataset",
             )
-        text = AttackedText(example.text)
+        text = QuickText(example.text)
         if not text.num_words:
             return None
         with seeded(seed):
