@@ -77,6 +77,7 @@ DEFERRED = frozenset(
         "attacks.population",
         "attacks.population_genetic",
         "attacks.population_pso",
+        "attacks.quick_text",
         "attacks.search",
         "attacks.synsets",
         "attacks.transformations",
