@@ -1,8 +1,8 @@
 """The one way to the model: every query of every attack, and the harness's own, pass a :class:`QueryCounter`.
 
 Two counters: *logical queries* (every text the attack asked, the published figure, independent of caching) and
-*forward passes* (rows the network needs for the example's distinct texts). The budget is enforced by exception at the query that would
-overshoot, so an attack cannot spend more whatever its library counts.
+*forward passes* (rows the network needs for the example's distinct texts). The budget is enforced by exception at the
+query that would overshoot, so an attack cannot spend more whatever its library counts.
 """
 
 from __future__ import annotations
