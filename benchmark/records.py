@@ -51,8 +51,8 @@ class Timing(Strict):
 class ExampleRecord(Strict):
     """One attacked example (local store: full texts).
 
-    ``queries`` are logical queries (what the attack asked), ``forwards`` the rows that its distinct
-    texts need. ``perturbed_words`` is the word-level edit distance, ``perturbed_share`` that over the words of the original;
+    ``queries`` are logical queries (what the attack asked), ``forwards`` the rows that its distinct texts need.
+    ``perturbed_words`` is the word-level edit distance, ``perturbed_share`` that over the words of the original;
     ``similarity`` is the contract's, to the original text. The four are None where no text came back.
     """
 
