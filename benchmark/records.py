@@ -43,7 +43,10 @@ class Strict(BaseModel):
 
 
 class Timing(Strict):
-    """Wall-clock facts of one example; the only fields in which two equal runs may differ."""
+    """Wall-clock facts of one example; the only fields in which two equal runs may differ.
+
+    ``seconds``: its own, and its share of the calls that it asked together with others.
+    """
 
     seconds: float
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmark import Model, ModelRole
 from benchmark.errors import AssetCorrupt, AssetMissing
 from benchmark_plugins.models import sentence_encoder
 from benchmark_plugins.models.minilm_mlm import load as minilm
@@ -146,3 +149,35 @@ def test_a_head_of_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     told = "lack cls.predictions.bias" if change == "missing" else "unknown cls.predictions.odd"
     with pytest.raises(AssetCorrupt, match=told):
         minilm.model().load(FakeArchive(tiny.network, tiny.tokenizer))  # type: ignore[arg-type]
+
+
+def test_batched_methods_are_asked_through_the_broker_and_the_object_stays_what_it_is() -> None:
+    from benchmark.broker.hub import Broker
+    from benchmark.resources import BenchResources
+
+    class Encoder:
+        dimensions = 1
+
+        def __init__(self) -> None:
+            self.asked: list[list[str]] = []
+
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            self.asked.append(list(texts))
+            return np.array([[len(text)] for text in texts], np.float32)
+
+    class OneModel:
+        def get(self, kind: str, name: str) -> Any:
+            model = Model("e", ModelRole.SENTENCE_ENCODER, "1", lambda resources: Encoder(), batched=("encode",))
+            return SimpleNamespace(item=model)
+
+    broker = Broker(2)
+    resources = BenchResources(OneModel(), None, broker)  # type: ignore[arg-type]
+    encoder = resources.model("e")
+    assert isinstance(encoder, Encoder)
+    assert (encoder.dimensions, resources.model("e") is encoder) == (1, True)
+    assert encoder.encode(["a", "a"]).tolist() == [[1], [1]]
+    tasks = [lambda: encoder.encode(["a", "bb"]).tolist(), lambda: encoder.encode(["bb", "ccc"]).tolist()]
+    assert [ended.value for ended in broker.run(tasks)] == [[[1], [2]], [[2], [3]]]
+    assert encoder.asked == [["a", "a"], ["a", "bb", "ccc"]]
+    resources.fresh_model("e").encode(["d"])
+    assert encoder.asked[-1] != ["d"]
