@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark_plugins.attacks.textattack_env import import_textattack
+from benchmark_plugins.numerics import ROWS, one_thread
 
 import_textattack()  # must come before the library's own import
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from benchmark.api import MaskedLanguageModel
 
 BATCH = 16
+CHUNK = 64
+"""Texts whose probabilities are held at once, about 100 KB each."""
 
 
 class Filler(NamedTuple):
@@ -56,33 +59,52 @@ def filler(model: MaskedLanguageModel) -> Filler:
 def mask_probabilities(source: Filler, texts: Sequence[str], earlier: Sequence[int]) -> Iterator[torch.Tensor | None]:
     """For each text the probabilities of ``source.words`` at one of its masks; None past the model's longest input.
 
-    ``earlier`` tells how many masks stand before the one that is meant: a text may hold the string itself. A batch is
-    padded to its longest text.
+    ``earlier`` tells how many masks stand before the one that is meant: a text may hold the string itself. An answer
+    does not depend on the other texts, to the last bit: a batch holds texts of one length, so none is padded.
     """
+    for start in range(0, len(texts), CHUNK):
+        yield from _mask_probabilities(source, texts[start : start + CHUNK], earlier[start : start + CHUNK])
+
+
+def _mask_probabilities(source: Filler, texts: Sequence[str], earlier: Sequence[int]) -> list[torch.Tensor | None]:
+    import torch
+
+    longest = source.network.config.max_position_embeddings
+    pieces = source.tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
+    lengths: dict[int, list[int]] = {}
+    for i, row in enumerate(pieces):
+        lengths.setdefault(len(row), []).append(i)
+    found: list[torch.Tensor | None] = [None] * len(texts)
+    with torch.inference_mode(), one_thread():
+        for length, group in lengths.items():
+            for start in range(0, len(group), BATCH):
+                batch = group[start : start + BATCH]
+                rows = [pieces[i] for i in batch]
+                rows += rows[-1:] * (-(-ROWS // length) - len(rows))  # never fewer than ROWS tokens
+                _fill_in(source, rows, batch, earlier, found)
+    return found
+
+
+def _fill_in(
+    source: Filler, rows: list[list[int]], batch: list[int], earlier: Sequence[int], found: list[torch.Tensor | None]
+) -> None:
+    """One batch of equally long rows of pieces; ``batch`` are their places in ``found``."""
     import torch
 
     network, tokenizer, ids, _ = source
-    device = next(network.parameters()).device
-    for start in range(0, len(texts), BATCH):
-        batch = tokenizer(
-            list(texts[start : start + BATCH]),
-            truncation=True,
-            max_length=network.config.max_position_embeddings,
-            padding=True,
-            return_tensors="pt",
-        ).to(device)
-        found: list[torch.Tensor | None] = []
-        with torch.inference_mode():
-            hidden = network.base_model(**batch).last_hidden_state
-            for row, before in enumerate(earlier[start : start + BATCH]):
-                places = (batch["input_ids"][row] == tokenizer.mask_token_id).nonzero().flatten().tolist()
-                if len(places) <= before:
-                    found.append(None)
-                    continue
-                # The head is applied to the mask alone: over all positions it costs more than the encoder.
-                logits = network.cls(hidden[row, places[before]].unsqueeze(0))[0]
-                found.append(logits.float().softmax(dim=0).cpu()[ids])
-        yield from found
+    hidden = network.base_model(input_ids=torch.tensor(rows, device=next(network.parameters()).device))[0]
+    owners, states = [], []
+    for number, i in enumerate(batch):
+        places = [k for k, piece in enumerate(rows[number]) if piece == tokenizer.mask_token_id]
+        if len(places) > earlier[i]:
+            owners.append(i)
+            states.append(hidden[number, places[earlier[i]]])
+    if states:
+        # The head is applied to the masks alone: over all positions it costs more than the encoder.
+        states += states[-1:] * (ROWS - len(states))
+        probabilities = network.cls(torch.stack(states)).float().softmax(dim=1).cpu()[:, ids]
+        for i, row in zip(owners, probabilities, strict=False):
+            found[i] = row
 
 
 def likely_words(
@@ -104,7 +126,7 @@ class WholeWordMLMSwap(WordSwap):  # type: ignore[misc]
     """Stands in for the library's ``WordSwapMaskedLM(method="bae")``.
 
     It proposes the ``max_candidates`` most probable *whole words* (the library turns pieces such as ``##ing`` into
-    words), never the masked word itself in another case, and pads a batch to its longest text instead of to 512.
+    words), never the masked word itself in another case, and pads no text (the library: all to 512 pieces).
     """
 
     def __init__(

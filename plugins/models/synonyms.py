@@ -44,14 +44,14 @@ class NearWords:
 
         Not symmetric: of two near words, one may be among the nearest of the other and not the other way round.
         """
-        if word not in self._found:
-            self._found[word] = self._look_up(word)
-        return self._found[word]
-
-    def _look_up(self, word: str) -> tuple[tuple[str, float], ...]:
         row = self._rows.get(word)
         if row is None or word in self._stops:
             return ()
+        if word not in self._found:
+            self._found[word] = self._look_up(row)
+        return self._found[word]
+
+    def _look_up(self, row: int) -> tuple[tuple[str, float], ...]:
         near = self._table.neighbours[row][1:]
         cosines = self._table.vectors[near] @ self._table.vectors[row]
         found: list[tuple[str, float]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import islice, product
 from types import SimpleNamespace
 from typing import Any
@@ -401,3 +402,32 @@ def test_options_are_described_and_a_wrong_model_is_refused() -> None:
     tokenizer = SimpleNamespace(get_vocab=lambda: {"film": 0}, all_special_ids=[])
     with pytest.raises(NotApplicable):
         filled(SimpleNamespace(network=toys.masked_lm().network, tokenizer=tokenizer))
+
+
+def test_what_fills_a_mask_does_not_depend_on_the_other_texts() -> None:
+    """To the last bit, for texts of all lengths, a mask alone and texts that are cut before their mask."""
+    import torch
+
+    from benchmark_plugins.attacks.transformations import filler, mask_probabilities
+    from benchmark_plugins.models import tiny_random
+
+    source = filler(tiny_random.load(None))  # type: ignore[arg-type]
+    mask, longest = source.tokenizer.mask_token, source.network.config.max_position_embeddings
+    rng = random.Random(0)
+    texts, earlier = [mask, f"a {mask} {mask}", "a " * longest + mask], [0, 1, 0]
+    for _ in range(90):
+        words = rng.choices(toys.CONTENT, k=rng.randint(1, 12))
+        texts.append(" ".join([*words, mask, *rng.choices(toys.CONTENT, k=rng.randint(0, 6))]))
+        earlier.append(0)
+    alone = [next(iter(mask_probabilities(source, [text], [n]))) for text, n in zip(texts, earlier, strict=True)]
+    assert alone[2] is None
+    for size in (2, 3, 5, 93):
+        chosen = rng.sample(range(len(texts)), k=size)
+        found = mask_probabilities(source, [texts[i] for i in chosen], [earlier[i] for i in chosen])
+        for i, row in zip(chosen, found, strict=True):
+            assert (row is None and alone[i] is None) or torch.equal(row, alone[i])
+    # Against the whole network on one text, mask and head at their places.
+    with torch.inference_mode():
+        ids = source.tokenizer(texts[1], return_tensors="pt")
+        whole = source.network(**ids).logits[0, -2].softmax(dim=0)[source.ids]
+    torch.testing.assert_close(alone[1], whole)
