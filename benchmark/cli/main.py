@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from benchmark.cli import attacks, audit, compare, curves, doctor, fetch, flags, leaderboard, listing, run, show
+from benchmark.cli import (
+    attacks,
+    audit,
+    compare,
+    curves,
+    doctor,
+    export,
+    fetch,
+    flags,
+    leaderboard,
+    listing,
+    query,
+    run,
+    show,
+)
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
 
@@ -29,6 +43,8 @@ def make_app() -> typer.Typer:
     app.command("show")(show.show)
     app.command("compare")(compare.compare)
     app.command("attacks")(attacks.attacks)
+    app.command("query", epilog=query.EPILOG)(query.query)
+    app.command("export", epilog=export.EPILOG)(export.export)
     app.command("curves")(curves.curves)
     app.command("flags")(flags.flags)
     app.command("fetch")(fetch.fetch)

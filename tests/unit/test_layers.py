@@ -52,7 +52,19 @@ PUBLIC = frozenset({"benchmark", "benchmark.api", "benchmark.errors", "benchmark
 """What plugins may import of the core."""
 
 HEAVY = frozenset(
-    {"torch", "transformers", "textattack", "OpenAttack", "spacy", "nltk", "matplotlib", "polars", "statsmodels"}
+    {
+        "torch",
+        "transformers",
+        "textattack",
+        "OpenAttack",
+        "spacy",
+        "nltk",
+        "matplotlib",
+        "polars",
+        "statsmodels",
+        "scipy",
+        "duckdb",
+    }
 )
 """Imported inside functions only: `bench --help` must not wait for them."""
 
