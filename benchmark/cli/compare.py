@@ -83,9 +83,7 @@ def _worst(scores: Places, attacks: Sequence[str]) -> Places:
     return found
 
 
-def _print(
-    suite: str, first: str, second: str, places: Sequence[tuple[str, str]], found: Sequence[Comparison]
-) -> None:
+def _print(suite: str, first: str, second: str, places: Sequence[tuple[str, str]], found: Sequence[Comparison]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from benchmark.leaderboard.query import Result
 
 EPILOG = """Tables: records (one row an attacked example), clean (one row a clean prediction), cells (one row a cell).
-bench query "DESCRIBE records" lists columns. Example: bench query "SELECT defense, attack, avg(robust::INT) FROM records GROUP
-BY ALL ORDER BY ALL" """
+bench query "DESCRIBE records" lists columns. Example: bench query "SELECT defense, attack, avg(robust::INT) FROM
+records GROUP BY ALL ORDER BY ALL" """
 
 
 class Form(StrEnum):

@@ -18,13 +18,13 @@ RUN = "run"
 
 MEANINGS: Mapping[str, str] = {
     STANDARD: "no attack in the list reads gradients or was adapted to the defense; a stronger one may exist.",
-    RANDOMISED: "predictions are drawn at random. Such a row is judged in fresh draws and has no rank among the others.",
-    CLAIMED: "somebody else sent the records in. They agree with themselves and the contract; nobody has run them again.",
+    RANDOMISED: "predictions are drawn at random. The row is judged in fresh draws and has no rank among the others.",
+    CLAIMED: "somebody else sent the records in. They are consistent; nobody has run them again.",
     VERIFIED: "a sample of the sent-in adversarial texts was run again, with the same outcomes.",
     EXTERNAL: "the records were made outside this project.",
     "miscalibrated": "the confidence of the model is far from its accuracy, which can mislead attacks that follow it "
     "(`calibration error`: mean gap between the two).",
-    "N forward passes per prediction": "one prediction takes N rows of the network: attacks and use cost that much more.",
+    "N forward passes per prediction": "one prediction takes N rows of the network; attacks and use cost as much more.",
     "N errors": "N attacked examples ended in an error; they never count as robust.",
     "single seed": "one training run: no interval of the row covers the variation between training runs.",
 }

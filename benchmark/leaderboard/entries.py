@@ -178,7 +178,9 @@ def over_datasets(suite: Suite, rankings: Mapping[str, Ranking]) -> tuple[Overal
                 **_facts(suite, rows),
             )
         )
-    return tuple(sorted(lines, key=lambda o: (o.worst_case is None, *_falling(o.worst_case, o.clean), o.defense, o.model)))
+    return tuple(
+        sorted(lines, key=lambda o: (o.worst_case is None, *_falling(o.worst_case, o.clean), o.defense, o.model))
+    )
 
 
 def _whole(suite: Suite, rows: Sequence[RowScores]) -> bool:

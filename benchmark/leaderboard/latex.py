@@ -86,7 +86,7 @@ def _bounds(found: Estimate | Proportion | None) -> str:
 
 def _caption(table: Table, dataset: str) -> str:
     words = (
-        f"{table.suite.title}, {dataset}: accuracy in per cent with {LEVEL:.0%} intervals; worst case over all attacks. "
+        f"{table.suite.title}, {dataset}: per cent with {LEVEL:.0%} intervals; worst case over all attacks. "
         "Rows that the paired test (exact, Holm-corrected) does not separate share a rank."
     )
     found = (table.detectable or {}).get(dataset)

@@ -49,7 +49,11 @@ def _summary(table: Table) -> list[str]:
     head += [f"Rank: {' · '.join(map(text, datasets))}", "Fwd/pred", "Training", "Badges"]
     lines = ["## Summary", ""]
     lines += grid(head, (_line(line) for line in table.overall), left={0, 7})
-    return [*lines, "Ordered by mean worst case; ranks and their tests are per dataset. All terms: [legend](#legend).", ""]
+    return [
+        *lines,
+        "Ordered by mean worst case; ranks are per dataset. Terms are in the [legend](#legend).",
+        "",
+    ]
 
 
 def _line(line: Overall) -> list[str]:

@@ -26,8 +26,8 @@ Scores = Mapping[int, Mapping[str, bool]]
 class Comparison:
     """``second`` against ``first``; shares in 0..1, differences in -1..1.
 
-    ``low`` and ``high`` bound the 95 % bootstrap interval of the difference, over examples and, with several seeds, over
-    seeds. ``won`` and ``lost`` examples are those that ``second`` gets right in more, or in fewer, seeds than ``first``;
+    ``low`` and ``high`` bound the 95 % bootstrap interval of the difference, over examples and, of several, over seeds.
+    ``won`` and ``lost`` count the examples that ``second`` gets right in more, and in fewer, seeds than ``first``.
     ``odds`` is their ratio with its exact 95 % interval (None: infinite, or without any such example undefined).
     ``p_value`` is the exact paired test's, for the models as they were trained; ``p_adjusted`` Holm's, where several
     comparisons were made together.

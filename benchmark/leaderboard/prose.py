@@ -11,7 +11,6 @@ from benchmark.leaderboard.statistics import LEVEL, SIGNIFICANCE
 from benchmark.leaderboard.table import Detectable, Table
 from benchmark.suite import Contract, Suite
 
-
 COLUMNS: Mapping[str, str] = {
     "Rank": "within a dataset, by worst case: 1 + the number of rows that are significantly above. Rows that the test "
     "does not separate share a rank. A dash: no rank, and the page says why.",
@@ -19,8 +18,8 @@ COLUMNS: Mapping[str, str] = {
     "Seeds / Seed": "number of training runs / the seed of one.",
     "Worst case": "share of the attacked examples that are classified correctly and stay so under every attack "
     "of the suite. This is the headline.",
-    "Mean worst case, mean clean": "unweighted means over the datasets of the suite. A dash: the row has no rank on one "
-    "of them.",
+    "Mean worst case, mean clean": "unweighted means over the datasets of the suite. A dash: the row has no rank on "
+    "one of them.",
     "Clean": "accuracy on the whole test part, without an attack.",
     "an attack's name / Accuracy under attack": "share of all attacked examples, wrong ones included, that are "
     "classified correctly and stay so under this attack.",
@@ -83,18 +82,18 @@ def method_section(suite: Suite) -> list[str]:
         "An attack only proposes a text. The harness scores it again against the gold label, checks it against the "
         "contract and decides the outcome.",
         "",
-        f"Intervals are {LEVEL:.0%} intervals. Of a share of examples: Wilson's. Of a worst case, a difference and a mean "
-        "over datasets: percentile bootstrap over examples, computed exactly instead of by drawing, with one right and "
-        f"one wrong example added. {seeds}",
+        f"Intervals are {LEVEL:.0%} intervals. Of a share of examples: Wilson's. Of a worst case, a difference and a "
+        "mean over datasets: percentile bootstrap over examples, computed exactly instead of by drawing, with one "
+        f"right and one wrong example added. {seeds}",
         "",
         f"Ranks: each pair of rows of a dataset is tested by {test} p-values are corrected for all pairs by Holm's "
-        f"method at {SIGNIFICANCE:.0%}: with no true difference anywhere, the chance of a single wrong separation is at "
-        f"most {SIGNIFICANCE:.0%}. A row's rank is 1 + the number of rows significantly above it; rows that nothing "
+        f"method at {SIGNIFICANCE:.0%}: with no true difference anywhere, the chance of a wrong separation is at most "
+        f"{SIGNIFICANCE:.0%}. A row's rank is 1 + the number of rows significantly above it; rows that nothing "
         "separates share it. A shared rank does not say that two rows are equal.",
         "",
-        "A row has no rank when its clean accuracy or one of its attacks was not measured on every example and seed, or "
-        f"when more than {ERROR_LIMIT:.0%} of the examples of one attack ended in an error. Nothing missing is averaged "
-        "away.",
+        "A row has no rank when its clean accuracy or one of its attacks was not measured on every example and seed, "
+        f"or when more than {ERROR_LIMIT:.0%} of the examples of one attack ended in an error. Nothing missing is "
+        "averaged away.",
         "",
     ]
 
@@ -156,9 +155,9 @@ def limits_section(table: Table) -> list[str]:
     return [
         *lines,
         "",
-        "That is the d that solves d·√n = z(0.975)·√ψ + z(0.80)·√(ψ − d²) (Connor 1987): the paired test, two-sided at 5%, "
-        "finds a true difference d with 80% power. ψ is the discordance, the share of examples on which two rows differ "
-        "(over several seeds, the mean squared difference).",
+        "That is the d that solves d·√n = z(0.975)·√ψ + z(0.80)·√(ψ − d²) (Connor 1987): the paired test, two-sided at "
+        "5%, finds a true difference d with 80% power. ψ is the discordance, the share of examples on which two rows "
+        "differ (over several seeds, the mean squared difference).",
         "",
         "The worst case is over the attacks of this suite. It is an upper bound of robustness, not a guarantee: "
         "another attack can only lower it. Scores of different suites or versions do not compare.",
@@ -171,6 +170,6 @@ def detectable_words(found: Detectable) -> str:
     psi = "the median of the pairs" if found.observed else "that of two independent rows near one half"
     corrected = f"; {100 * found.corrected:.1f} points after correction for {found.pairs} pairs" * (found.pairs > 1)
     return (
-        f"minimum detectable difference {100 * found.single:.1f} points for one pair of rows on {found.n} examples, with "
-        f"discordance {found.discordance:.2f} ({psi}){corrected}."
+        f"minimum detectable difference {100 * found.single:.1f} points for one pair of rows on {found.n} examples, "
+        f"with discordance {found.discordance:.2f} ({psi}){corrected}."
     )

@@ -1,8 +1,8 @@
 """Percentile bootstrap of means over examples and seeds, evaluated exactly: no draws, no seed, no Monte-Carlo error.
 
-A resample draws examples with replacement, each with all its seeds, because every seed is attacked on the same examples.
-Its mean lies on a lattice, so the distribution over all resamples is an n-fold convolution, which one Fourier transform
-gives (Efron 1979 calls it the exact bootstrap distribution; drawing 10,000 resamples approximates it).
+A resample draws examples with replacement, each with all its seeds: every seed is attacked on the same examples. Its
+mean lies on a lattice, so the distribution over all resamples is an n-fold convolution, which one Fourier transform
+gives. Drawing 10,000 resamples would approximate it (Efron 1979; exact evaluation: his "method 1").
 
 * One right and one wrong example are added before drawing; for a difference one won and one lost in one seed (Agresti
   and Caffo 2000; Agresti and Min 2005). Without them 0 of 60 would have the interval from 0 to 0.
@@ -158,7 +158,7 @@ def _on_grid(part: Resampled, low: float, high: float) -> Floats:
     import numpy as np
 
     places = np.rint((part.points - low) * GRID).astype(int)
-    return np.bincount(places, part.weights, minlength=round((high - low) * GRID) + 1)
+    return np.bincount(places, part.weights, minlength=round((high - low) * GRID) + 1).astype(np.float64)
 
 
 def _noise_on_grid(part: Resampled, width: float) -> Floats:
@@ -176,4 +176,5 @@ def _noise_on_grid(part: Resampled, width: float) -> Floats:
 
 def _estimate(value: float, low: float, high: float, bounds: tuple[float, float], n: int, seeds: int) -> Estimate:
     low, high = max(bounds[0], min(low, value)), min(bounds[1], max(high, value))
-    return Estimate(*(round(x, DECIMALS) + 0.0 for x in (value, low, high)), n=n, seeds=seeds)
+    value, low, high = (round(x, DECIMALS) + 0.0 for x in (value, low, high))
+    return Estimate(value, low, high, n, seeds)

@@ -16,9 +16,9 @@ def detectable_difference(
 ) -> float:
     """Smallest difference of two shares of ``n`` common examples that the two-sided paired test finds with ``power``.
 
-    Solves ``d sqrt(n) = a sqrt(psi) + b sqrt(psi - d^2)`` for d, with the normal quantiles a of 1 - significance / 2 and
-    b of the power (Connor 1987, Biometrics 43, the sample size of McNemar's test). ``discordance`` psi is the share of
-    examples on which exactly one row is right; with several seeds the mean squared difference of the rows' shares of
+    Solves ``d sqrt(n) = a sqrt(psi) + b sqrt(psi - d^2)`` for d, with the normal quantiles a of 1 - significance / 2
+    and b of the power (Connor 1987, Biometrics 43, the sample size of McNemar's test). ``discordance`` psi is the share
+    of examples on which exactly one row is right; with several seeds the mean squared difference of the rows' shares of
     seeds. The closed form is ``sqrt(psi) (a sqrt(n) + b sqrt(n - a^2 + b^2)) / (n + b^2)``.
 
     No difference is larger than the discordance: where the form says so, psi is d itself, and with ``d = 1 - s^2`` the

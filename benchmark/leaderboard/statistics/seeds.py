@@ -49,7 +49,7 @@ def component(scores: Scores) -> float:
     between = n * float(((by_seed - whole) ** 2).sum()) / (seeds - 1)
     rest = table - by_seed[:, None] - by_example[None, :] + whole
     within = float((rest**2).sum()) / ((seeds - 1) * (n - 1)) if n > 1 else 0.0
-    return (between - within) / n
+    return float((between - within) / n)
 
 
 def pooled(rows: Sequence[Scores]) -> SeedVariance:
@@ -68,4 +68,4 @@ def _binomial(scores: Scores) -> float:
     """p (1 - p) of the row, with one right and one wrong example added."""
     n = scores.shape[1]
     p = (float(scores.mean()) * n + 1) / (n + 2)
-    return p * (1 - p)
+    return float(p * (1 - p))
