@@ -32,8 +32,10 @@ def compare(
     """Compare two defenses on the examples they share: clean, under each attack, and in the worst case over them.
 
     The difference has a bootstrap interval over examples (and seeds, where there are several), won : lost are the
-    examples that decide with their odds ratio, p is exact McNemar's (over several seeds: exact sign-flip), and p (Holm)
-    is corrected for all lines printed. Example: bench compare mlp mvp --dataset trec
+    examples that decide, with their odds ratio. p exact is McNemar's (over several seeds: exact sign-flip) of the
+    models as trained; p also allows for other seeds; p (Holm) is corrected for all lines printed.
+
+    Example: bench compare mlp mvp --dataset trec
     """
     from benchmark.choice import suite_named
     from benchmark.errors import BenchError, UnknownName
@@ -89,19 +91,22 @@ def _print(suite: str, first: str, second: str, places: Sequence[tuple[str, str]
     from rich.table import Table
 
     table = Table(title=escape(f"{second} minus {first}, points ({suite})"), box=None, header_style="bold")
-    columns = ("dataset", "under", first, second, "difference (95 %)", "won : lost", "odds ratio (95 %)", "p")
+    columns = (
+        "dataset",
+        "under",
+        first,
+        second,
+        "difference (95 %)",
+        "won : lost",
+        "odds ratio (95 %)",
+        "p exact",
+        "p",
+    )
     for column in (*columns, "p (Holm)", "seeds x examples"):
         table.add_column(escape(column))
     for place, comparison in zip(places, found, strict=True):
         table.add_row(*map(escape, (*place, *_cells(comparison))))
-    console = Console()
-    console.print(table)
-    if any(comparison.seeds > 1 for comparison in found):
-        console.print(
-            "The interval covers other seeds too; p is about the models as they were trained.",
-            markup=False,
-            highlight=False,
-        )
+    Console().print(table)
 
 
 def _cells(found: Comparison) -> list[str]:
@@ -115,6 +120,7 @@ def _cells(found: Comparison) -> list[str]:
         f"{100 * found.difference:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})",
         f"{found.won} : {found.lost}",
         ratio,
+        f"{found.p_exact:.4f}",
         f"{found.p_value:.4f}",
         f"{found.p_adjusted:.4f}",
         f"{found.seeds} x {found.examples}",

@@ -14,7 +14,7 @@ from benchmark.leaderboard.statistics import DECIMALS, SIGNIFICANCE
 from benchmark.leaderboard.statistics.bootstrap import Estimate, Resampled, difference, estimate, estimates, mean, share
 from benchmark.leaderboard.statistics.power import INDEPENDENT, detectable_difference
 from benchmark.leaderboard.statistics.seeds import pooled
-from benchmark.leaderboard.statistics.significance import holm, paired_test, ranks
+from benchmark.leaderboard.statistics.significance import holm, ranks, separation
 from benchmark.records import Outcome
 from benchmark.suite import Suite
 
@@ -55,14 +55,16 @@ class Entry:
 class Pair:
     """Two ranked entries of a dataset, ``better`` first by value. ``difference`` is better minus worse.
 
-    ``p_value`` is the paired test's, ``p_adjusted`` Holm's over all pairs of the dataset. ``discordance`` is the mean
-    squared difference of the two on an example, with one seed the share of examples that they disagree on.
+    ``p_exact`` is the paired test's of the models as trained, ``p_value`` also allows for other seeds, ``p_adjusted``
+    is that corrected (Holm) over all pairs of the dataset. ``discordance`` is the mean squared difference of the two on
+    an example, with one seed the share of examples that they disagree on.
     """
 
     dataset: str
     better: Name
     worse: Name
     difference: Estimate
+    p_exact: float
     p_value: float
     p_adjusted: float
     discordance: float
@@ -238,11 +240,11 @@ def _pairs(dataset: str, names: Sequence[Name], worst: Mapping[Name, Scores]) ->
         gained = worst[better].sum(axis=0).astype(int) - worst[worse].sum(axis=0).astype(int)
         gap = estimate(difference(worst[worse], worst[better], variance))
         discordance = float((gained**2).mean()) / worst[better].shape[0] ** 2
-        found.append((better, worse, gap, paired_test(gained.tolist()), discordance))
+        found.append((better, worse, gap, *separation(worst[worse], worst[better], variance), discordance))
     adjusted = holm([p for *_, p, _ in found])
     return tuple(
-        Pair(dataset, better, worse, gap, _round(p), _round(q), _round(discordance))
-        for (better, worse, gap, p, discordance), q in zip(found, adjusted, strict=True)
+        Pair(dataset, better, worse, gap, _round(exact), _round(p), _round(q), _round(discordance))
+        for (better, worse, gap, exact, p, discordance), q in zip(found, adjusted, strict=True)
     )
 
 

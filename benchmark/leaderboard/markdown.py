@@ -31,7 +31,7 @@ def markdown_page(table: Table, evidence_sha256: str) -> str:
         lines += _details(table, dataset)
     if table.not_measured:
         lines += ["## Not measured", "", "The suite lists these rows; no complete cell of them was published.", ""]
-        lines += [f"- `{p.defense}` on {text(p.dataset)}, seed {p.seed}" for p in table.not_measured] + [""]
+        lines += [f"- {code(p.defense)} on {text(p.dataset)}, seed {p.seed}" for p in table.not_measured] + [""]
     lines += ["![Clean against worst-case accuracy](plots/clean-vs-worst.svg)", ""]
     lines += legend_section()
     lines += method_section(suite)
@@ -58,7 +58,7 @@ def _summary(table: Table) -> list[str]:
 
 def _line(line: Overall) -> list[str]:
     return [
-        f"`{line.defense}`",
+        code(line.defense),
         str(line.seeds),
         _headline(line.worst_case),
         percent(line.clean.value if line.clean else None),
@@ -74,7 +74,7 @@ def _dataset(table: Table, dataset: str) -> list[str]:
     entries, attacks = table.entries_of(dataset), table.suite.attacks
     lines = [f"## {text(dataset)}", "", f"{len(table.suite.datasets[dataset].sample)} attacked examples, the same for "
              "every row.", ""]  # fmt: skip
-    head = ["Rank", "Defense", "Seeds", f"Worst case ({LEVEL:.0%})", "Clean", *(f"`{name}`" for name in attacks)]
+    head = ["Rank", "Defense", "Seeds", f"Worst case ({LEVEL:.0%})", "Clean", *map(code, attacks)]
     lines += grid(head, (_entry(entry, attacks) for entry in entries), left={1})
     found = (table.detectable or {}).get(dataset)
     if found is not None and found.n:
@@ -83,7 +83,7 @@ def _dataset(table: Table, dataset: str) -> list[str]:
     reasons = [entry for entry in entries if entry.unranked_reason]
     if reasons:
         lines += ["Without a rank:", ""]
-        lines += [f"- `{entry.defense}`: {text(entry.unranked_reason or '')}" for entry in reasons] + [""]
+        lines += [f"- {code(entry.defense)}: {text(entry.unranked_reason or '')}" for entry in reasons] + [""]
     return [*lines, *_behind_the_first(table.pairs_of(dataset), entries), *_randomised(table.of(dataset), attacks)]
 
 
@@ -91,7 +91,7 @@ def _entry(entry: Entry, attacks: Sequence[str]) -> list[str]:
     shares = [entry.attacks.get(name) for name in attacks]
     return [
         NONE if entry.rank is None else str(entry.rank),
-        f"`{entry.defense}`",
+        code(entry.defense),
         str(len(entry.seeds)),
         _headline(entry.worst_case),
         interval(entry.clean),
@@ -112,8 +112,8 @@ def _behind_the_first(pairs: Sequence[Pair], entries: Sequence[Entry]) -> list[s
         sign = 1 if pair.better == first else -1
         low, high = sorted((sign * pair.difference.low, sign * pair.difference.high))
         gap = f"{100 * sign * pair.difference.value + 0.0:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-        body.append([f"`{other[1]}`", gap, p_value(pair.p_value), p_value(pair.p_adjusted)])
-    about = f"Points behind `{entries[0].defense}` in the worst case"
+        body.append([code(other[1]), gap, p_value(pair.p_value), p_value(pair.p_adjusted)])
+    about = f"Points behind {code(entries[0].defense)} in the worst case"
     about += "; the other pairs are in `leaderboard.json`." if len(found) < len(pairs) else "."
     return [about, "", *grid(["Defense", "Behind", "p", "p (Holm)"], body, left={0})]
 
@@ -133,10 +133,10 @@ def _details(table: Table, dataset: str) -> list[str]:
 
 
 def _by_seed(rows: Sequence[Row], attacks: Sequence[str], dataset: str) -> list[str]:
-    head = ["Defense", "Seed", f"Worst case ({LEVEL:.0%})", "Clean", *(f"`{name}`" for name in attacks), "Training"]
+    head = ["Defense", "Seed", f"Worst case ({LEVEL:.0%})", "Clean", *map(code, attacks), "Training"]
     body = [
         [
-            f"`{row.defense}`",
+            code(row.defense),
             str(row.seed),
             interval(row.worst_case),
             percent(row.clean.value if row.clean else None),
@@ -151,9 +151,9 @@ def _by_seed(rows: Sequence[Row], attacks: Sequence[str], dataset: str) -> list[
 def _detail(row: Row, result: AttackResult) -> list[str]:
     success = result.success
     return [
-        f"`{row.defense}`",
+        code(row.defense),
         str(row.seed),
-        f"`{result.display}`",
+        code(result.display),
         interval(result.accuracy),
         f"{percent(success.value)} ({success.broken}/{success.attacked})",
         number(result.queries_mean, 1),
@@ -165,7 +165,7 @@ def _detail(row: Row, result: AttackResult) -> list[str]:
 
 def _counts(row: Row, result: AttackResult) -> list[str]:
     counts = [result.counts[outcome] for outcome in Outcome]
-    return [f"`{row.defense}`", str(row.seed), f"`{result.display}`", *map(str, counts), str(sum(counts))]
+    return [code(row.defense), str(row.seed), code(result.display), *map(str, counts), str(sum(counts))]
 
 
 def _randomised(rows: Sequence[Row], attacks: Sequence[str]) -> list[str]:
@@ -177,9 +177,9 @@ def _randomised(rows: Sequence[Row], attacks: Sequence[str]) -> list[str]:
     head = ["Defense", "Seed", "Attack", "Expected accuracy", "Right in every draw", "Right in most draws"]
     body = [
         [
-            f"`{row.defense}`",
+            code(row.defense),
             str(row.seed),
-            f"`{result.display}`",
+            code(result.display),
             percent(result.expected),
             interval(result.any_fail),
             interval(result.accuracy),
@@ -241,8 +241,13 @@ def number(value: float | None, decimals: int) -> str:
 
 
 def text(value: str) -> str:
-    """Text on one line that cannot break out of a table cell."""
-    return " ".join(value.replace("|", "\\|").split())
+    """Text on one line that cannot break out of a table cell or become a tag."""
+    return " ".join(value.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def code(name: str) -> str:
+    """A name in a code span that it cannot end; in a table a bar needs its backslash there too."""
+    return f"`{' '.join(name.replace('`', chr(39)).replace('|', chr(92) + '|').split())}`"
 
 
 def p_value(value: float) -> str:

@@ -13,7 +13,7 @@ from benchmark.errors import BenchError
 from benchmark.leaderboard.statistics import DECIMALS
 from benchmark.leaderboard.statistics.bootstrap import Estimate, difference, estimate
 from benchmark.leaderboard.statistics.seeds import pooled
-from benchmark.leaderboard.statistics.significance import holm, odds_ratio, paired_test
+from benchmark.leaderboard.statistics.significance import holm, odds_ratio, separation
 
 if TYPE_CHECKING:
     from benchmark.leaderboard.statistics.seeds import Scores as Array
@@ -29,8 +29,8 @@ class Comparison:
     ``low`` and ``high`` bound the 95 % bootstrap interval of the difference, over examples and, of several, over seeds.
     ``won`` and ``lost`` count the examples that ``second`` gets right in more, and in fewer, seeds than ``first``.
     ``odds`` is their ratio with its exact 95 % interval (None: infinite, or without any such example undefined).
-    ``p_value`` is the exact paired test's, for the models as they were trained; ``p_adjusted`` Holm's, where several
-    comparisons were made together.
+    ``p_exact`` is the exact paired test's, of the models as they were trained; ``p_value`` also asks whether other
+    seeds could turn the difference; ``p_adjusted`` is that corrected (Holm) for comparisons that were made together.
     """
 
     first: float
@@ -43,6 +43,7 @@ class Comparison:
     odds: float | None
     odds_low: float
     odds_high: float | None
+    p_exact: float
     p_value: float
     p_adjusted: float
     seeds: int
@@ -53,10 +54,11 @@ def compare(first: Scores, second: Scores) -> Comparison:
     """The paired comparison of two defenses; raises BenchError where they do not share seeds and examples."""
     one, other = _tables(first, second)
     gained = other.sum(axis=0).astype(int) - one.sum(axis=0).astype(int)
-    found: Estimate = estimate(difference(one, other, pooled([one, other])))
+    variance = pooled([one, other])
+    found: Estimate = estimate(difference(one, other, variance))
+    exact, p = (round(value, DECIMALS) for value in separation(one, other, variance))
     won, lost = int((gained > 0).sum()), int((gained < 0).sum())
     odds, low, high = odds_ratio(won, lost)
-    p = round(paired_test(gained.tolist()), DECIMALS)
     return Comparison(
         first=round(float(one.mean()), DECIMALS),
         second=round(float(other.mean()), DECIMALS),
@@ -68,6 +70,7 @@ def compare(first: Scores, second: Scores) -> Comparison:
         odds=_rounded(odds),
         odds_low=round(low, DECIMALS),
         odds_high=_rounded(high),
+        p_exact=exact,
         p_value=p,
         p_adjusted=p,
         seeds=one.shape[0],

@@ -68,8 +68,9 @@ def method_section(suite: Suite) -> list[str]:
         else "They do not cover the variation between training runs."
     )
     test = (
-        "the exact sign-flip test of the difference in the number of seeds that are right, example by example (exact "
-        "McNemar where there is one seed). It compares the trained models: another seed could separate others."
+        "the exact sign-flip test of the difference in the number of seeds that are right, example by example, and by "
+        "the bootstrap over examples and seeds; the larger p-value counts, so that neither chance on single examples "
+        "nor a lucky training run separates two rows."
         if several
         else "the exact McNemar test on the examples that exactly one of the two gets right. It compares the trained "
         "models: another seed could separate others."

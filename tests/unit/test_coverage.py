@@ -17,7 +17,7 @@ from benchmark.leaderboard.metrics import proportion
 from benchmark.leaderboard.statistics import SIGNIFICANCE
 from benchmark.leaderboard.statistics.bootstrap import Estimate, difference, estimate, mean, share
 from benchmark.leaderboard.statistics.seeds import pooled
-from benchmark.leaderboard.statistics.significance import holm, paired_test
+from benchmark.leaderboard.statistics.significance import holm, paired_test, separation
 
 SHARES = (0.1, 0.2, 0.2, 0.3, 0.4, 0.5)
 """True worst cases of the rows of a table."""
@@ -127,15 +127,15 @@ def test_resampling_two_seeds_as_they_are_would_cover_too_little() -> None:
 def test_a_mean_over_two_data_sets_is_covered() -> None:
     rng = np.random.default_rng(15)
     hits = 0
-    for _ in range(400):
+    for _ in range(1_000):
         halves = [answers(rng, SHARES, 2, 60), answers(rng, SHARES, 2, 90)]
         parts = [share(tables[row], pooled(list(tables))) for tables, row in zip(halves, (1, 4), strict=True)]
         hits += covers(mean(parts), 0.3)
-    assert 0.93 <= hits / 400 <= 0.97
+    assert 0.93 <= hits / 1_000 <= 0.97
 
 
 @pytest.mark.parametrize(("seeds", "n"), [(1, 60), (1, 200), (2, 60), (2, 120)])
-def test_equal_rows_are_separated_in_at_most_five_per_cent_of_trials(seeds: int, n: int) -> None:
+def test_equal_models_are_separated_in_at_most_five_per_cent_of_tables(seeds: int, n: int) -> None:
     """Six models that are equally robust, 500 tables. Holm separates a pair just where m times the least p is small."""
     rng = np.random.default_rng(16)
     separated = 0
@@ -144,6 +144,19 @@ def test_equal_rows_are_separated_in_at_most_five_per_cent_of_trials(seeds: int,
         p_values = [paired_test((counts[i] - counts[j]).tolist()) for i, j in combinations(range(6), 2)]
         separated += min(p_values) * len(p_values) < SIGNIFICANCE
     assert min(holm(p_values)) == pytest.approx(min(1.0, min(p_values) * len(p_values)))
+    assert separated / 500 <= 0.05
+
+
+@pytest.mark.parametrize(("seeds", "n"), [(2, 60), (2, 200), (3, 120)])
+def test_equally_good_ways_to_train_are_separated_in_at_most_five_per_cent_of_tables(seeds: int, n: int) -> None:
+    """Training runs differ here, so the models of one table are not equally robust; the ways to train them are."""
+    rng = np.random.default_rng(18)
+    separated = 0
+    for _ in range(500):
+        tables = answers(rng, (0.35,) * 6, seeds, n)
+        variance = pooled(list(tables))
+        pairs = (separation(one, other, variance)[1] for one, other in combinations(tables, 2))
+        separated += min(pairs) * 15 < SIGNIFICANCE
     assert separated / 500 <= 0.05
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
+from test_leaderboard_page import fill
+from typer.testing import CliRunner
 
+from benchmark.cli.main import make_app
 from benchmark.errors import BenchError
 from benchmark.leaderboard.paired import compare, corrected, worst_of
+from benchmark.store import Store
 
 
 def scores(*rows: str) -> dict[int, dict[str, bool]]:
@@ -65,3 +72,42 @@ def test_other_seeds_or_examples_are_refused() -> None:
         compare(scores("10"), scores("10", "01"))
     with pytest.raises(BenchError, match="same examples"):
         compare(scores("10"), scores("101"))
+
+
+SUITE_FILE = """
+name = "toy"
+version = 1
+title = "Toy"
+model = "tiny"
+defenses = ["plain", "firm"]
+attacks = ["swap", "typo"]
+
+[contract]
+name = "toy-contract"
+perturbed_words = 0.3
+queries_per_word = 50
+
+[datasets.reviews]
+sample = ["e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"]
+"""
+
+
+def test_the_command_compares_clean_each_attack_and_the_worst_case(tmp_path: Path) -> None:
+    """plain holds swap 00001111 and typo 01100111 (skipped counts as wrong), firm 11111111 and 11111110."""
+    fill(Store(tmp_path / "store"))
+    (tmp_path / "toy.toml").write_text(SUITE_FILE, encoding="utf-8")
+    options = ["--suite", str(tmp_path / "toy.toml"), "--store", str(tmp_path / "store")]
+    result = CliRunner().invoke(make_app(), ["compare", "plain", "firm", *options, "--json"], catch_exceptions=False)
+    lines = {line["under"]: line for line in json.loads(result.output)["comparisons"]}
+    assert list(lines) == ["clean", "swap", "typo", "worst case"]
+    assert [lines["swap"][field] for field in ("first", "second", "won", "lost")] == [0.5, 1, 4, 0]
+    worst = lines["worst case"]
+    assert (worst["first"], worst["second"], worst["won"], worst["p_exact"]) == (0.375, 0.875, 5, 0.21875)
+    # Holm over 1, 0.125, 0.375 and 0.21875: the smallest times 4, and none below one before it.
+    assert lines["swap"]["p_adjusted"] == 0.5
+    shown = CliRunner().invoke(make_app(), ["compare", "plain", "firm", *options], catch_exceptions=False)
+    assert "firm minus plain, points (toy v1)" in shown.output
+    with pytest.raises(BenchError, match="measured dataset called 'revews'"):
+        CliRunner().invoke(
+            make_app(), ["compare", "plain", "firm", *options, "--dataset", "revews"], catch_exceptions=False
+        )

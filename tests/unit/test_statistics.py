@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from benchmark.leaderboard.statistics.bootstrap import Resampled, difference, estimate, estimates, mean, share
 from benchmark.leaderboard.statistics.power import detectable_difference
-from benchmark.leaderboard.statistics.seeds import NO_SEEDS, SeedVariance, component, pooled
+from benchmark.leaderboard.statistics.seeds import NO_SEEDS, SeedVariance, mean_squares, of_examples, pooled
 from benchmark.leaderboard.statistics.significance import holm, odds_ratio, paired_test, ranks
 
 Table = NDArray[np.bool_]
@@ -122,16 +122,19 @@ def test_a_right_answer_more_moves_no_end_down(n: int, data: st.DataObject) -> N
 # --- seeds ---------------------------------------------------------------------------------------------------------
 
 
-def test_variance_between_seeds_by_hand() -> None:
-    """Seed means 3/4 and 1/4, so the mean square between seeds is 4 * 2 * 0.0625 / 1 = 0.5."""
+def test_mean_squares_by_hand() -> None:
+    """Seed means 3/4 and 1/4, example means 1, 1/2, 1/2, 0, all 1/2; residuals are 1/4 of either sign, twice zero."""
     scores = table("1110", "1000")
-    # Example means 1, .5, .5, 0; the residuals are -.25, .25, .25, -.25 and opposite: sum of squares 0.5, over 1 * 3.
-    assert component(scores) == pytest.approx((0.5 - 0.5 / 3) / 4)
+    found = mean_squares(scores)
+    assert found.seeds == pytest.approx(4 * 2 * 0.25**2)
+    assert found.examples == pytest.approx(2 * 2 * 0.5**2 / 3)
+    assert found.rest == pytest.approx(8 * 0.25**2 / 3)
     # The share with one right and one wrong example added is (0.5 * 4 + 1) / 6 = 0.5.
-    assert pooled([scores]) == SeedVariance(pytest.approx((0.5 - 0.5 / 3) / 4 / 0.25), 1)
+    assert pooled([scores]) == SeedVariance(pytest.approx(0.5 / 4 / 0.25), 1)
+    assert of_examples(scores) == pytest.approx(math.sqrt(1 - 0.5))
 
 
-def test_the_component_is_that_of_an_analysis_of_variance() -> None:
+def test_mean_squares_are_those_of_an_analysis_of_variance() -> None:
     import pandas as pd
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm
@@ -139,12 +142,15 @@ def test_the_component_is_that_of_an_analysis_of_variance() -> None:
     scores = np.random.default_rng(2).random((3, 30)) < 0.4
     frame = pd.DataFrame([{"y": float(scores[s, e]), "seed": str(s), "example": str(e)} for s, e in np.ndindex(3, 30)])
     squares = anova_lm(ols("y ~ C(seed) + C(example)", frame).fit())["mean_sq"]
-    assert component(scores) == pytest.approx((squares["C(seed)"] - squares["Residual"]) / 30)
+    expected = tuple(squares[name] for name in ("C(seed)", "C(example)", "Residual"))
+    assert tuple(mean_squares(scores)) == pytest.approx(expected)
 
 
 def test_alike_seeds_have_no_variance_and_single_ones_are_silent() -> None:
     assert pooled([table("1100", "1100")]) == SeedVariance(0.0, 1)
+    assert of_examples(table("1100", "1100")) == 1.0
     assert pooled([table("1100"), table("0100")]) == NO_SEEDS
+    assert of_examples(table("1100")) == 1.0
     assert pooled([table("1100"), table("11", "00")]).freedom == 1
 
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from benchmark.leaderboard.statistics import SIGNIFICANCE
+from benchmark.leaderboard.statistics.bootstrap import difference, two_sided
+from benchmark.leaderboard.statistics.seeds import NO_SEEDS, SeedVariance
+
+if TYPE_CHECKING:
+    from benchmark.leaderboard.statistics.seeds import Scores
 
 
 def paired_test(gained: Sequence[int]) -> float:
@@ -27,6 +33,18 @@ def paired_test(gained: Sequence[int]) -> float:
         ((lost, won),) = sizes.values()
         return min(1.0, float(mcnemar([[0, lost], [won, 0]], exact=True).pvalue))
     return _sign_flip({size: lost + won for size, (lost, won) in sizes.items()}, abs(sum(gained)))
+
+
+def separation(first: Scores, second: Scores, variance: SeedVariance = NO_SEEDS) -> tuple[float, float]:
+    """P-values of two rows on the same examples: of the models as trained, and of the two ways to train them.
+
+    The first is :func:`paired_test`. The second also asks whether other seeds could turn the difference: it is the
+    larger of the first and of the bootstrap over examples and seeds (an intersection-union test, Berger 1982). With one
+    seed nothing is known of others, and the two are the same.
+    """
+    gained = second.sum(axis=0).astype(int) - first.sum(axis=0).astype(int)
+    exact = paired_test(gained.tolist())
+    return exact, exact if first.shape[0] == 1 else max(exact, two_sided(difference(first, second, variance)))
 
 
 def _sign_flip(counts: Mapping[int, int], observed: int) -> float:
