@@ -4,6 +4,7 @@ Layout below the folder of a page::
 
     evidence/cells.json              every cell file, sorted by key
     evidence/records/<key>.jsonl     one line an example, sorted by example id
+    evidence/digests.json            digests of the two, file by file and row by row
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.api import Example
 from benchmark.errors import BadRecord
+from benchmark.leaderboard.digests import DIGESTS, digests_bytes
 from benchmark.leaderboard.edits import Edit, apply, edit_script
 from benchmark.records import LATER, SCHEMA_VERSION, CellFile, CleanRecord, ExampleRecord, Outcome, Strict, dump, parse
 
@@ -137,6 +139,7 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
     files = {CELLS: json_bytes(cells)}
     for key, found in [*evidence.attacked.items(), *evidence.clean.items()]:
         files[f"{RECORDS}/{key}.jsonl"] = "".join(dump(record) + "\n" for record in found).encode()
+    files[DIGESTS] = digests_bytes(files)
     return dict(sorted(files.items()))
 
 
@@ -230,9 +233,14 @@ def _read_lines(kind: type[Line], path: Path, key: str) -> tuple[Line, ...]:
 
 
 def _read(path: Path) -> str:
+    data = b""
     try:
-        return path.read_bytes().decode()
+        data = path.read_bytes()
+        return data.decode()
     except FileNotFoundError:
         raise BadRecord(f"{path} is missing", "Restore it from a copy, or publish the page again") from None
-    except (OSError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
+        line = data[: problem.start].count(b"\n") + 1
+        raise BadRecord(f"{path}, line {line} is not UTF-8", "Restore it from a copy") from None
+    except OSError as problem:
         raise BadRecord(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
