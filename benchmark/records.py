@@ -147,7 +147,7 @@ def parse(kind: type[Record], text: str | bytes, where: str) -> Record:
     """Read one strict JSON object; raises NewerSchema or BadRecord, both naming ``where``."""
     try:
         data = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadRecord(f"{where} is not JSON ({problem})", "Remove it, or restore it from a copy") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

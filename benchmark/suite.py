@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -196,8 +197,14 @@ class Suite(Part):
         return self.contract if share is None else self.contract.model_copy(update={"perturbed_words": share})
 
 
+FROZEN = "suite.json"
+"""The suite beside a published page."""
+
+
 def load_suite(path: Path) -> Suite:
-    """Read a suite file; raises BadSuite naming file, line and field."""
+    """Read a suite file, or the frozen suite of a page's folder; raises BadSuite naming file, line and field."""
+    if path.is_dir() or path.name == FROZEN:
+        return load_frozen(path / FROZEN if path.is_dir() else path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -216,6 +223,20 @@ def load_suite(path: Path) -> Suite:
         line = line_of(text, loc)
         where = f"{path}, line {line}" if line else str(path)
         raise BadSuite(f"{where}: field '{'.'.join(loc) or '(top)'}': {first['msg']}", "See docs/suites.md") from None
+
+
+def load_frozen(path: Path) -> Suite:
+    """The suite that a published page was frozen to; raises BadSuite."""
+    try:
+        return Suite.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise BadSuite(f"{path} is missing", "Give the folder of a page, such as leaderboards/<suite>/v1") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "(top)"
+        raise BadSuite(f"{path}: field '{field}': {first['msg']}", "Restore it from a copy") from None
+    except (OSError, ValueError, RecursionError) as problem:
+        raise BadSuite(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
 
 
 def line_of(text: str, loc: list[str]) -> int | None:

@@ -209,7 +209,7 @@ def _stray(page: Path, expected: set[str]) -> list[str]:
 def _json(data: bytes | None) -> dict[str, Any]:
     try:
         found = json.loads(data or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -61,6 +61,6 @@ def read_digests(data: bytes | None) -> dict[str, Any]:
     """What ``digests.json`` holds; empty where it is missing or damaged (which is reported elsewhere)."""
     try:
         found = json.loads(data or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -210,7 +210,7 @@ def read_cells(path: Path) -> tuple[CellFile, ...]:
     """The cells of ``cells.json``; raises BadRecord."""
     try:
         data = json.loads(_read(path))
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadRecord(f"{path} is not JSON ({problem})", "Restore it from a copy") from None
     if not isinstance(data, list):
         raise BadRecord(f"{path} is not a list of cells", "Restore it from a copy")

@@ -76,7 +76,7 @@ def read_index(root: Path) -> Index | None:
         first = problem.errors()[0]
         field = ".".join(map(str, first["loc"])) or "(top)"
         raise BadRecord(f"{path}: field '{field}': {first['msg']}", "Restore it from a copy") from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise BadRecord(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
 
 

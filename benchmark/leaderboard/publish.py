@@ -12,9 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from benchmark.errors import BadRecord, StoreError
+from benchmark.errors import BadRecord, BadSuite, StoreError
 from benchmark.leaderboard.audit import audit
 from benchmark.leaderboard.digests import DIGESTS, sha256
 from benchmark.leaderboard.evidence import (
@@ -39,9 +37,9 @@ from benchmark.leaderboard.versions import (
     refuse_new_conditions,
     refuse_new_metric,
 )
-from benchmark.suite import Suite
+from benchmark.suite import FROZEN, Suite, load_frozen
 
-SUITE = "suite.json"
+SUITE = FROZEN
 JSON = "leaderboard.json"
 MARKDOWN = "leaderboard.md"
 SVG = "plots/clean-vs-worst.svg"
@@ -109,6 +107,22 @@ def write_page(frozen: Suite, evidence: Evidence, target: Path, method: object =
     return sorted(page / name for name in files)
 
 
+def render(page: Path) -> list[Path]:
+    """Write the derived files of a published page again, as this version of bench writes them; returns its files.
+
+    The evidence stays as it is, byte for byte. Raises FrozenPage where the metric is another one by now: the numbers of
+    a published version do not change.
+    """
+    suite, target = read_frozen(page), page.resolve().parents[1]
+    if page.resolve() != target / suite.name / f"v{suite.version}":
+        raise BadRecord(f"{page} is not the folder of {suite.name} v{suite.version}", "Give <folder>/<suite>/v<version>")
+    evidence = read_evidence(page)
+    for name, data in evidence_files(evidence).items():
+        if name != DIGESTS and (page / name).read_bytes() != data:
+            raise BadRecord(f"{page / name} was changed by hand", "Restore it from a copy; bench leaderboard check says more")
+    return write_page(suite, evidence, target, page_method(page / JSON))
+
+
 def refuse_problems(suite: Suite, evidence: Evidence) -> None:
     """Raise BadRecord for evidence that the page's own check would not pass."""
     problems = audit(suite, evidence)
@@ -141,17 +155,10 @@ def suite_bytes(suite: Suite) -> bytes:
 
 def read_frozen(page: Path) -> Suite:
     """The suite stored beside a page; raises BadRecord."""
-    path = page / SUITE
     try:
-        return Suite.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        raise BadRecord(f"{path} is missing", "Give the folder of a page, such as leaderboards/<suite>/v1") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "(top)"
-        raise BadRecord(f"{path}: field '{field}': {first['msg']}", "Restore it from a copy") from None
-    except (OSError, ValueError) as problem:
-        raise BadRecord(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
+        return load_frozen(page / SUITE)
+    except BadSuite as problem:
+        raise BadRecord(problem.message, problem.hint) from None
 
 
 def _refuse_losses(page: Path, index: Index, name: str, cells: Mapping[str, str]) -> None:

@@ -182,5 +182,5 @@ def page_method(path: Path) -> Any:
     """The ``method`` of a published ``leaderboard.json``; raises BadRecord."""
     try:
         return json.loads(path.read_bytes())["method"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as problem:
         raise BadRecord(f"{path} cannot be read ({problem!r})", "Restore it from a copy") from None

@@ -11,17 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_leaderboard_page import IDS, RUNS, SUITE, add, cell_of, fill, spec_of
 
-from benchmark.errors import BadRecord
+from benchmark.choice import suite_named
+from benchmark.data.source import sources_of
+from benchmark.errors import BadRecord, BadSuite
 from benchmark.leaderboard.check import check, inspect
+from benchmark.leaderboard.diff import diff
 from benchmark.leaderboard.digests import changed_row, digests_bytes
 from benchmark.leaderboard.evidence import read_evidence
 from benchmark.leaderboard.index import MARK, read_index
 from benchmark.leaderboard.parquet import records_frame
-from benchmark.leaderboard.publish import FrozenPage, publish
+from benchmark.leaderboard.publish import FrozenPage, publish, render
 from benchmark.leaderboard.versions import asset_conflicts, assets_of, spec_changes, standing
+from benchmark.plan import make_plan
 from benchmark.records import CellFile, Status, dump
+from benchmark.registry import load_registry
 from benchmark.store import Store
 
+ROOT = Path(__file__).parents[2]
 FIRM = {place: letters for place, letters in RUNS.items() if place[0] == "firm"}
 PLAIN = {place: letters for place, letters in RUNS.items() if place[0] == "plain"}
 
@@ -298,6 +304,75 @@ def test_a_table_that_is_not_the_evidence_is_reported(boards: Path) -> None:
     assert "records.parquet is missing" in check(page)
 
 
+
+
+def test_diff_says_why_a_row_moved(boards: Path, tmp_path: Path) -> None:
+    newer = SUITE.model_copy(update={"version": 2, "contract": SUITE.contract.model_copy(update={"perturbed_words": 0.1})})
+    store = Store(tmp_path / "store")
+    fill(store, newer, {**RUNS, ("plain", "typo"): "hhhhhhhh"})
+    publish(newer, store, boards)
+    lines = diff(boards / "toy/v1", boards / "toy/v2")
+    name = "reviews, plain (tiny), seed 0"
+    assert f"{name}: worst case 37.5% -> 50.0% (+12.5 points, within the intervals, n 8 and 8)" in lines
+    assert [line for line in lines if "why" in line] == [f"{name}: why: contract.perturbed_words 0.3 -> 0.1"]
+
+
+def test_diff_names_assets_metric_and_status(boards: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    put(store, "plain", "swap", RUNS["plain", "swap"], version=2, assets={"vectors": "b" * 64})
+    put(store, "plain", "typo", RUNS["plain", "typo"], version=1)
+    older = Store(tmp_path / "older")
+    put(older, "plain", "swap", "shhhhhhh", version=1, assets={"vectors": "a" * 64})
+    put(older, "plain", "typo", RUNS["plain", "typo"], version=1)
+    a, b = tmp_path / "a", tmp_path / "b"
+    publish(SUITE, older, a)
+    publish(SUITE, store, b)
+    listed = b / "toy/v1/leaderboard.json"
+    listed.write_text(listed.read_text().replace('"level": 0.95', '"level": 0.9'))
+    lines = diff(a / "toy/v1", b / "toy/v1")
+    assert "metric level: 0.95 -> 0.9" in lines
+    assert "attack swap: version: 1 -> 2" in lines
+    assert any(line.startswith('attack swap: assets: {"vectors":"aaa') for line in lines)
+    assert "reviews, plain (tiny), seed 0: why: attack.version 1 -> 2" in lines
+    cells = b / "toy/v1/evidence/cells.json"
+    found = json.loads(cells.read_bytes())
+    cells.write_text(json.dumps([{**cell, "status": "claimed", "external": True} for cell in found]))
+    assert "reviews, plain (tiny), seed 0: run -> claimed" in diff(a / "toy/v1", b / "toy/v1")
+
+
+def test_a_page_is_rendered_again_from_its_evidence(boards: Path) -> None:
+    page = boards / "toy/v1"
+    before = files(boards)
+    (page / "leaderboard.md").write_text("stale")
+    (page / "plots/clean-vs-worst.svg").unlink()
+    assert check(boards) != []
+    render(page)
+    after = files(boards)
+    assert {n: d for n, d in after.items() if "plots" not in n and n != "index.json"} == {
+        n: d for n, d in before.items() if "plots" not in n and n != "index.json"
+    }
+    assert check(boards) == []
+    cells = page / "evidence/cells.json"
+    cells.write_bytes(cells.read_bytes() + b" ")
+    with pytest.raises(BadRecord, match="changed by hand"):
+        render(page)
+
+
+def test_superseded_versions_stay_runnable(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = load_registry()
+    monkeypatch.chdir(ROOT)
+    for name in ("leaderboards/mini/v1", "leaderboards/mini/v1/suite.json", "mini@v1"):
+        suite = suite_named(registry, name)
+        assert (suite.name, suite.version) == ("mini", 1)
+        plan = make_plan(registry, suite, sources_of(registry, suite))
+        assert len(plan.ready) == 2 * 2 * (1 + len(suite.attacks))
+    assert suite_named(registry, "mini@v2") == registry.suite("mini")
+    with pytest.raises(BadSuite, match="leaderboards/mini/v99/suite.json is missing"):
+        suite_named(registry, "mini@v99")
+    (boards / "toy/v1/suite.json").write_text("[" * 100_000)
+    with pytest.raises(BadSuite, match="cannot be read"):
+        suite_named(registry, str(boards / "toy/v1"))
+    assert check(boards / "toy/v1") != []
 
 
 def test_changes_of_a_specification() -> None:
