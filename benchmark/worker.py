@@ -82,12 +82,19 @@ class Workbench:
     """The loaded state of one process: registry, data, and the latest victim and attack."""
 
     def __init__(
-        self, suite: Suite, cache: Path, registry: Registry | None = None, execution: Execution | None = None
+        self,
+        suite: Suite,
+        cache: Path,
+        registry: Registry | None = None,
+        execution: Execution | None = None,
+        fitted: Path | None = None,
     ) -> None:
+        """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint)."""
         from benchmark.assets.store import AssetStore
 
         self.suite = suite
         self.cache = cache
+        self.fitted = fitted or cache
         self.registry = registry or load_registry()
         self.execution = execution or Execution()
         self.broker = Broker(self.execution.concurrency)
@@ -143,7 +150,7 @@ class Workbench:
                 self.resources,
                 partial(self._adversarial, plan, info),
             )
-            folder = self.cache / "victims" / plan.key
+            folder = self.fitted / "victims" / plan.key
             classifier, log = fit_or_load(
                 parse_name(plan.defense, self.registry),
                 plan.options,
@@ -156,7 +163,7 @@ class Workbench:
                     f"the victim '{plan.defense}' gives other logits each time it is asked",
                     "Turn dropout off at prediction time; a randomised defense draws from its seed and the text",
                 )
-            found = stored_probe(self.cache / "probes" / f"{plan.key}.json", classifier, parts.validation)
+            found = stored_probe(self.fitted / "probes" / f"{plan.key}.json", classifier, parts.validation)
             self._victim = Fitted(plan.key, classifier, info, log, found)
         return self._victim
 
@@ -239,7 +246,9 @@ def target_of(victim: Fitted, scrutiny: Mapping[str, Any], broker: Broker) -> Ta
     )
 
 
-def worker_main(connection: Any, suite: Suite, cache: Path, execution: Execution | None = None) -> None:
+def worker_main(
+    connection: Any, suite: Suite, cache: Path, execution: Execution | None = None, fitted: Path | None = None
+) -> None:
     """Serve jobs from ``connection`` until it closes. Interrupts are the parent's business."""
     import signal
     import traceback
@@ -257,7 +266,7 @@ def worker_main(connection: Any, suite: Suite, cache: Path, execution: Execution
             try:
                 if bench is None:
                     _one_thread()
-                    bench = Workbench(suite, cache, execution=execution)
+                    bench = Workbench(suite, cache, execution=execution, fitted=fitted)
                 emit("done", bench.run(job, emit))
             except (EOFError, BrokenPipeError, ConnectionError):
                 raise

@@ -1,4 +1,4 @@
-"""``bench leaderboard``: publish a page, verify one, compare two. Nothing here needs torch."""
+"""``bench leaderboard``: publish a page, verify one, compare two. Only ``verify`` needs torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli.verify import verify_page
+
 if TYPE_CHECKING:
     from benchmark.leaderboard.selection import Prescribed
     from benchmark.registry import Registry
     from benchmark.suite import Suite
 
 app = typer.Typer(help="Publish a leaderboard, verify one, compare two.", no_args_is_help=True)
+app.command("verify")(verify_page)
 
 
 @app.command("publish")

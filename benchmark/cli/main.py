@@ -20,6 +20,7 @@ from benchmark.cli import (
     query,
     run,
     show,
+    submit,
 )
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
@@ -51,6 +52,7 @@ def make_app() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.add_typer(leaderboard.app, name="leaderboard")
     app.add_typer(audit.app, name="audit")
+    app.add_typer(submit.app, name="submit")
     return app
 
 

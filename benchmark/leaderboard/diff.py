@@ -36,7 +36,7 @@ def diff(a: Path, b: Path) -> list[str]:
         else:
             moves = _moves(before[place], after[place])
             changed = _standings(*(table.get(place, {}).values() for table in cells))
-            moves += [f"why: {reason}" for reason in _why(*(t.get(place, {}) for t in cells))] if moves else []
+            moves += ["why: " + "; ".join(_why(*(table.get(place, {}) for table in cells)))] if moves else []
             lines += [f"{name}: {change}" for change in [*changed, *moves]]
     return lines
 
@@ -64,7 +64,9 @@ def _why(a: Mapping[str, CellFile], b: Mapping[str, CellFile]) -> list[str]:
             values = [digest(v)[:12] if path == "sample" and v else short(v) for v in (old, new)]
             reasons[f"{path.removeprefix('victim.')} {values[0]} -> {values[1]}"] = None
     for attack in sorted(a.keys() ^ b.keys()):
-        reasons[f"{attack or 'the clean evaluation'} was {'measured in the first page only' if attack in a else 'added'}"] = None
+        reasons[
+            f"{attack or 'the clean evaluation'} was {'measured in the first page only' if attack in a else 'added'}"
+        ] = None
     return list(reasons) or ["every specification is the same: only the other rows, or the records, changed"]
 
 

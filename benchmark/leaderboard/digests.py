@@ -1,7 +1,7 @@
 """Digests of evidence, row by row, so that a change is found and its place can be named.
 
-``evidence/digests.json`` lies beside the evidence: for each file its sha256, and 8 hex digits of the sha256 of each of its
-rows. The whole digest decides whether a file was changed; those of the rows only say where.
+``evidence/digests.json`` lies beside the evidence: for each file its sha256, and 8 hex digits of the sha256 of each of
+its rows. The whole digest decides whether a file was changed; those of the rows only say where.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def digests_bytes(files: Mapping[str, bytes]) -> bytes:
 
 
 def changed_row(name: str, data: bytes, entry: object) -> int | None:
-    """The first row (from 1) that is not the one ``entry`` of ``digests.json`` was made of; None where it cannot tell."""
+    """The first row (from 1) that ``entry`` of ``digests.json`` was not made of; None where it cannot tell."""
     recorded = entry.get("rows") if isinstance(entry, Mapping) else None
     if not isinstance(recorded, str):
         return None

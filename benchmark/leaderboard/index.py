@@ -123,10 +123,10 @@ def _readme(index: Index) -> str:
         MARK,
         "# Leaderboards",
         "",
-        "One folder a suite, one a version: `<suite>/v<N>/leaderboard.md` is the page, everything beside it its evidence.",
-        "`bench leaderboard check leaderboards` computes every page again from that evidence and compares, byte for byte;",
-        "it needs no torch. A published version never changes but for added rows. Pages of different suites or versions do",
-        "not compare; `bench leaderboard diff A B` says what moved between two, and why.",
+        "One folder a suite, one a version: `<suite>/v<N>/leaderboard.md` is the page, all beside it its evidence.",
+        "`bench leaderboard check leaderboards` computes every page again from that evidence and compares, byte for",
+        "byte; it needs no torch. A published version never changes but for added rows. Pages of different suites or",
+        "versions do not compare; `bench leaderboard diff A B` says what moved between two, and why.",
         "",
         "| suite | version | title | rows | claimed, not yet verified |",
         "|---|---|---|---:|---:|",
@@ -138,6 +138,7 @@ def _readme(index: Index) -> str:
         title = page.title.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
         state = "superseded: " if suite in newest else ""
         newest.add(suite)
-        lines.append(f"| {suite} | [{version}]({name}/leaderboard.md) | {state}{title} | {page.rows} | {page.claimed} |")
+        lines.append(
+            f"| {suite} | [{version}]({name}/leaderboard.md) | {state}{title} | {page.rows} | {page.claimed} |"
+        )
     return "\n".join(lines) + "\n"
-

@@ -1,7 +1,7 @@
 """``records.parquet``: every record of a page as one flat table, for data frames and SQL.
 
-One row an example and cell, attacked and clean ones, sorted by cell and example. The columns are the fields of the published
-records after those of the cell; what a kind of record does not have is null. It is derived from the evidence.
+One row an example and cell, attacked and clean ones, sorted by cell and example. The columns are the fields of the
+published records after those of the cell; what a kind of record does not have is null. It is derived from the evidence.
 """
 
 from __future__ import annotations
@@ -81,5 +81,3 @@ def _rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
                 ]  # fmt: skip
                 values = record.__dict__ | {"outcome": record.outcome.value, "edits": edits}
                 yield shared | values | {"violations": list(record.violations)}
-
-

@@ -24,7 +24,7 @@ from benchmark.leaderboard.evidence import (
     make_evidence,
     read_evidence,
 )
-from benchmark.leaderboard.index import Index, indexed, lost_cells, read_index, write_index
+from benchmark.leaderboard.index import INDEX, Index, indexed, lost_cells, read_index, write_index
 from benchmark.leaderboard.jsonpage import json_page
 from benchmark.leaderboard.markdown import markdown_page
 from benchmark.leaderboard.parquet import PARQUET, parquet_bytes
@@ -113,13 +113,23 @@ def render(page: Path) -> list[Path]:
     The evidence stays as it is, byte for byte. Raises FrozenPage where the metric is another one by now: the numbers of
     a published version do not change.
     """
-    suite, target = read_frozen(page), page.resolve().parents[1]
-    if page.resolve() != target / suite.name / f"v{suite.version}":
-        raise BadRecord(f"{page} is not the folder of {suite.name} v{suite.version}", "Give <folder>/<suite>/v<version>")
+    suite = read_frozen(page)
     evidence = read_evidence(page)
     for name, data in evidence_files(evidence).items():
         if name != DIGESTS and (page / name).read_bytes() != data:
-            raise BadRecord(f"{page / name} was changed by hand", "Restore it from a copy; bench leaderboard check says more")
+            raise BadRecord(
+                f"{page / name} was changed by hand", "Restore it from a copy; bench leaderboard check says more"
+            )
+    return rewrite(page, suite, evidence)
+
+
+def rewrite(page: Path, suite: Suite, evidence: Evidence) -> list[Path]:
+    """Write a published page again from evidence that differs in the status of cells at most."""
+    target = page.resolve().parents[1]
+    if page.resolve() != target / suite.name / f"v{suite.version}":
+        raise BadRecord(
+            f"{page} is not the folder of {suite.name} v{suite.version}", "Give <folder>/<suite>/v<version>"
+        )
     return write_page(suite, evidence, target, page_method(page / JSON))
 
 
@@ -167,8 +177,8 @@ def _refuse_losses(page: Path, index: Index, name: str, cells: Mapping[str, str]
     if lost:
         raise FrozenPage(
             f"{page}: {lost[0]}" + (f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""),
-            f"Restore the page from a copy; a page that nobody has yet begins anew without its entry in {page.parents[1]}"
-            "/index.json",
+            "Restore the page from a copy; a page that nobody has yet begins anew without its folder and its entry in "
+            f"{page.parents[1] / INDEX}",
         )
 
 

@@ -1,7 +1,8 @@
 """The published JSON Schema of ``leaderboard.json``, generated from typed models of it.
 
-The file ``docs/schema/leaderboard-v1.json`` is what :func:`schema_bytes` gives; a test compares them, and validates pages with it.
-A new field is a new property of the same version; a field that goes or changes its meaning is a new version.
+The file ``docs/schema/leaderboard-v1.json`` is what :func:`schema_bytes` gives; a test compares them, and validates
+pages with it. A new field is a new property of the same version; a field that goes or changes its meaning is a new
+version.
 """
 
 from __future__ import annotations
@@ -135,4 +136,3 @@ def page_schema() -> dict[str, Any]:
 def schema_bytes() -> bytes:
     """The published file."""
     return json_bytes(page_schema())
-

@@ -45,6 +45,10 @@ ONLY: dict[str, frozenset[str]] = {
     "leaderboard": frozenset({"errors", "api", "calibration", "records", "suite", "identity", "names", "store"}),
     # Human audits of stored records: the same, with the page's metrics.
     "human": frozenset({"errors", "records", "identity", "store", "leaderboard"}),
+    # Archives of others: the dataset and the contract are handed in.
+    "submission": frozenset({"errors", "api", "records", "suite", "identity", "validate", "leaderboard"}),
+    # Published records run again: where the two halves meet.
+    "verification": frozenset({"errors", "api", "records", "suite", "plan", "pool", "worker", "fit", "leaderboard"}),
 }
 """Units outside the order: exactly what each may import besides itself."""
 
