@@ -144,8 +144,8 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
 
 
 def read_evidence(page: Path) -> Evidence:
-    """Read the evidence below a page's folder; raises BadRecord naming file and line."""
-    cells = read_cells(page / CELLS)
+    """Read the evidence below a page's folder, in published order; raises BadRecord naming file and line."""
+    cells = tuple(sorted(read_cells(page / CELLS), key=lambda cell: cell.key))
     attacked: dict[str, tuple[EvidenceRecord, ...]] = {}
     clean: dict[str, tuple[CleanRecord, ...]] = {}
     for cell in cells:
@@ -229,7 +229,7 @@ def _read_lines(kind: type[Line], path: Path, key: str) -> tuple[Line, ...]:
     for number, record in enumerate(found, 1):
         if record.cell != key:
             raise BadRecord(f"{path}, record {number} belongs to cell {record.cell}", "Restore it from a copy")
-    return found
+    return tuple(sorted(found, key=lambda record: record.example_id))
 
 
 def _read(path: Path) -> str:

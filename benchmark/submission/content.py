@@ -112,19 +112,23 @@ def _check_manifest(members: Mapping[str, bytes]) -> None:
 
 
 def _evidence(members: Mapping[str, bytes]) -> Evidence:
+    """The evidence in published order; other orders fail when it is written again."""
     listed = strictjson.load(members[CELLS], CELLS)
     if not isinstance(listed, list) or not listed:
         raise refused(CELLS, "is not a list of cells")
-    cells = tuple(_model(CellFile, item, f"{CELLS}, cell {number}") for number, item in enumerate(listed, 1))
+    found = (_model(CellFile, item, f"{CELLS}, cell {number}") for number, item in enumerate(listed, 1))
+    cells = tuple(sorted(found, key=lambda cell: cell.key))
     keys = {f"{RECORDS}/{cell.key}.jsonl": cell for cell in cells}
     for name in sorted(keys.keys() ^ {name for name in members if name.startswith(RECORDS)}):
         raise refused(name, "has no cell" if name in members else "is missing")
     attacked, clean = {}, {}
     for name, cell in sorted(keys.items()):
         if cell.attack is None:
-            clean[cell.key] = tuple(_lines(CleanRecord, members[name], name, cell.key))
+            lines = _lines(CleanRecord, members[name], name, cell.key)
+            clean[cell.key] = tuple(sorted(lines, key=lambda record: record.example_id))
         else:
-            attacked[cell.key] = tuple(_lines(EvidenceRecord, members[name], name, cell.key))
+            rows = _lines(EvidenceRecord, members[name], name, cell.key)
+            attacked[cell.key] = tuple(sorted(rows, key=lambda record: record.example_id))
     return Evidence(cells, attacked, clean)
 
 

@@ -393,3 +393,12 @@ def test_status_is_written_for_submitted_cells_only() -> None:
     assert standing([cell, cell]) == (Status.RUN, False)
     assert standing([verified, claimed]) == (Status.CLAIMED, True)
     assert standing([verified, verified]) == (Status.VERIFIED, True)
+
+
+def test_records_in_another_order_are_reported(boards: Path) -> None:
+    """Nothing else would: every number is the same in any order."""
+    path = sorted((boards / "toy/v1/evidence/records").iterdir())[0]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[1], lines[0], *lines[2:]]))
+    name = f"evidence/records/{path.name}"
+    assert f"{name} differs from what its records give, first in line 1" in check(boards / "toy/v1")
