@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from benchmark.api import Example
-from benchmark.errors import BenchError
+from benchmark.errors import AssetCorrupt, BenchError
 from benchmark.leaderboard.evidence import Evidence, EvidenceRecord, rebuild_texts
 from benchmark.leaderboard.metrics import Proportion, proportion
 from benchmark.leaderboard.versions import short, spec_changes, words
@@ -150,7 +150,7 @@ class Verifier:
             fitted = self._given(Path(folder), jobs)
             with Pool(1, worker_main, (self.plan.suite, self.cache, None, fitted)) as pool:
                 if fitted is not None:
-                    self._check_loaded(_work(pool, FitJob(_victim(jobs[0])))[0])
+                    self._check_loaded(pool, _victim(jobs[0]))
                 return [_work(pool, job) for job in jobs]
 
     def _given(self, folder: Path, jobs: Sequence[Job | ScoreJob]) -> Path | None:
@@ -163,10 +163,16 @@ class Verifier:
         shutil.copytree(self.checkpoint, folder / "victims" / _victim(jobs[0]).key)
         return folder
 
-    def _check_loaded(self, log: Mapping[str, Any]) -> None:
+    def _check_loaded(self, pool: Pool, victim: VictimPlan) -> None:
+        """A checkpoint of something else must not end as a victim that was trained again without a word."""
+        try:
+            log = _work(pool, FitJob(victim))[0]
+            fault = None if log.get("loaded") else log.get("discarded")
+        except AssetCorrupt as problem:
+            log, fault = {}, problem.message.rpartition("(")[2].rstrip("):")
         if not log.get("loaded"):
             raise BenchError(
-                f"the checkpoint {self.checkpoint} does not load as this row's victim ({log.get('discarded')})",
+                f"the checkpoint {self.checkpoint} does not load as this row's victim ({fault})",
                 "Give the folder that bench run wrote for it, or leave --checkpoint out to train again",
             )
 

@@ -25,15 +25,15 @@ def verify_page(
     ] = None,
     mark: Annotated[
         bool,
-        typer.Option("--mark", help="Attack a sample of each claimed row again; what agrees becomes verified."),
+        typer.Option("--mark", help="Attack a sample of each claimed row again, mark equal ones."),
     ] = False,
     at_least: Annotated[float, typer.Option(min=0, max=1, help="Share of equal outcomes that --mark asks for.")] = 0.95,
 ) -> None:
     """Run a random sample of a page's records again and report how many come out as published.
 
     Without --mark the stored adversarial texts are asked anew and predictions compared. With --mark the attacks run
-    again on the sampled examples and outcomes are compared, because a row's claim is what held, too. Exit code 1 where a
-    row that was to be marked does not agree.
+    again on the sampled examples and outcomes are compared, because a row's claim is what held, too. Exit code 1
+    where a row that was to be marked does not agree.
     """
     from benchmark.errors import BenchError
     from benchmark.leaderboard.evidence import read_evidence

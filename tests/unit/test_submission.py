@@ -1,4 +1,4 @@
-"""Pack, review, claim: an honest archive becomes claimed rows; every kind of false one is refused with what and where."""
+"""Pack, review, claim: an honest archive becomes claimed rows; each false one is refused with what and where."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def set_in(rows: str, example: str, **values: Any) -> Callable[[Json], None]:
         (set_in("attacked", "e1", outcome="held"), "e1 is held, but its text has another prediction than the label"),
         (set_in("attacked", "e4", outcome="broken"), "example e4: the outcome is broken, but no text with another"),
         (set_in("attacked", "e1", outcome="invalid"), "example e1: the outcome is invalid, but the violations are []"),
-        (set_in("attacked", "e0", outcome="held"), "example e0: the outcome is held, but the clean prediction is wrong"),
+        (set_in("attacked", "e0", outcome="held"), "e0: the outcome is held, but the clean prediction is wrong"),
         (set_in("attacked", "e4", outcome="skipped"), "the outcome is skipped, but the clean prediction is right"),
         (set_in("attacked", "e0", queries=3), "example e0 was skipped, but has queries or a text"),
         (set_in("attacked", "e4", error="ValueError"), "example e4 has an error, but another outcome"),
@@ -254,9 +254,9 @@ def short_sample(data: Json) -> None:
         (no_labels, "its specification does not say the labels and the defense"),
         (short_sample, "it was measured under another sample than the suite's"),
         # what only the dataset and the contract can tell
-        (set_in("attacked", "e4", text_sha256="0" * 64), "e4 is not what the dataset gives: the dataset's text is another"),
-        (set_in("attacked", "e1", adversarial_sha256="0" * 64), "e1 is not what the dataset gives: the edits do not give"),
-        (set_in("attacked", "e1", edits=[[0, 1, "b"]]), "e1 is not what the dataset gives: the edits do not give"),
+        (set_in("attacked", "e4", text_sha256="0" * 64), "e4 is not what the dataset gives: the dataset's text is"),
+        (set_in("attacked", "e1", adversarial_sha256="0" * 64), "e1 is not what the dataset gives: the edits do not"),
+        (set_in("attacked", "e1", edits=[[0, 1, "b"]]), "e1 is not what the dataset gives: the edits do not"),
         (set_in("attacked", "e1", edits=[[0, 10**6, "b"]]), "e1 is not what the dataset gives: "),
         (set_in("attacked", "e4", words=15), "example e4 has 15 words, the dataset's text has 16"),
         (set_in("attacked", "e1", similarity=0.99), "example e1 has similarity 0.99, the encoder says"),
@@ -348,7 +348,7 @@ def test_the_source_reference(archive: bytes, values: Json, field: str) -> None:
 
 def test_a_refused_archive_adds_nothing(archive: bytes, tmp_path: Path) -> None:
     false = review(forged(archive, set_in("attacked", "e1", queries=999)), known())
-    with pytest.raises(BadArchive, match="refused: .* 999 queries"):
+    with pytest.raises(BadArchive, match=r"refused: .* 999 queries"):
         add_claimed(false, known(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

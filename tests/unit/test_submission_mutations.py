@@ -1,9 +1,9 @@
 """A thousand mutated archives: none crashes the review, and none is accepted for what it was made of.
 
-An archive has one byte form, so a mutation that changes nothing that is read does not exist: every byte is either content or
-refused. What remains are edits of the content itself, with a manifest that fits again. Where they contradict the dataset, the
-contract, the suite or each other they are refused; where they do not, they are another claim: with a digest of its own, claimed,
-and only in the fields below, which nobody can tell without running the defense.
+An archive has one byte form, so a mutation that changes nothing that is read does not exist: every byte is content or
+refused. What remains are edits of the content itself, with a manifest that fits again. Where they contradict the
+dataset, the contract, the suite or each other they are refused; where they do not, they are another claim: with a
+digest of its own, claimed, and only in the fields below, which nobody can tell without running the defense.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from benchmark.errors import BenchError
 from benchmark.leaderboard.evidence import CELLS, RECORDS
 from benchmark.submission.archive import MANIFEST, SUBMISSION, SUITE, read_archive, write_archive
 from benchmark.submission.content import archive_bytes, manifest_bytes, read_content
-from benchmark.submission.review import review
+from benchmark.submission.review import Review, review
 
 UNTOLD = frozenset(
     {
-        "queries", "forwards", "outcome", "similarity",  # of a record: held or exhausted; similarity as far as encoders differ
+        "queries", "forwards", "outcome", "similarity",  # of a record: held or exhausted, similarity as encoders differ
         "prediction",  # of the clean evaluation
         "violations",  # their words
         "provenance", "attack_display",
@@ -127,15 +127,22 @@ def mutated_members(data: st.DataObject, archive: bytes) -> tuple[bytes, tuple[A
     return write_archive(members), path
 
 
+def outcome(mutant: bytes) -> Review | str:
+    """The review, or why the archive could not even be read. Any other exception fails the test."""
+    try:
+        return review(mutant, known())
+    except BenchError as problem:
+        return problem.message
+
+
 @settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_thousand_mutated_archives(archive: bytes, data: st.DataObject) -> None:
     raw = data.draw(st.booleans())
     mutant, path = (mutated_bytes(data, archive), ()) if raw else mutated_members(data, archive)
-    try:
-        found = review(mutant, known())
-    except BenchError as problem:
-        assert problem.message.isprintable()
+    found = outcome(mutant)
+    if isinstance(found, str):
+        assert found.isprintable()
         return
     assert archive_bytes(found.content) == mutant
     if found.problems:

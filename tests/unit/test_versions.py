@@ -402,3 +402,22 @@ def test_records_in_another_order_are_reported(boards: Path) -> None:
     path.write_bytes(b"".join([lines[1], lines[0], *lines[2:]]))
     name = f"evidence/records/{path.name}"
     assert f"{name} differs from what its records give, first in line 1" in check(boards / "toy/v1")
+
+
+def test_the_commands_of_the_page_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of docs/versions.md that needs no model, on the pages of this repository."""
+    import re
+    import shlex
+
+    from typer.testing import CliRunner
+
+    from benchmark.cli.main import make_app
+
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/versions.md").read_text(encoding="utf-8"), re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if line.startswith("bench ")]
+    ran = [line for line in commands if " verify " not in line]
+    assert len(ran) == 4
+    for line in ran:
+        done = CliRunner().invoke(make_app(), shlex.split(line)[1:])
+        assert done.exit_code == 0, (line, done.output, done.exception)
