@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -168,8 +168,8 @@ class Verifier:
         try:
             log = _work(pool, FitJob(victim))[0]
             fault = None if log.get("loaded") else log.get("discarded")
-        except AssetCorrupt as problem:
-            log, fault = {}, problem.message.rpartition("(")[2].rstrip("):")
+        except AssetCorrupt:
+            log, fault = {}, "its weights have other names or shapes"
         if not log.get("loaded"):
             raise BenchError(
                 f"the checkpoint {self.checkpoint} does not load as this row's victim ({fault})",

@@ -29,7 +29,7 @@ def ok(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_from_a_run_to_a_verified_row(bench: Bench, private_cache: Path, tmp_path: Path) -> None:
     plugins = write_plugin(tmp_path / "plugins", "bench-blunt", BLUNT)
     sample = ", ".join(f'"{i}"' for i in load_registry().suite("smoke").datasets["toy-reviews"].sample)
@@ -37,7 +37,7 @@ def test_from_a_run_to_a_verified_row(bench: Bench, private_cache: Path, tmp_pat
     (tmp_path / "wide.toml").write_text(wide)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return bench(*arguments, plugins=plugins)
+        return bench(*arguments, plugins=plugins, timeout=800)
 
     page = tmp_path / "leaderboards/wide/v1"
     ok(run("run", *SUITE, "-d", "mlp", "--store", "ours"))
