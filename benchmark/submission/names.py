@@ -17,6 +17,8 @@ NUMBERS = frozenset(
     }
 )  # fmt: skip
 """Fields of provenance that are numbers wherever they occur."""
+PROBE = ("accuracy", "confidence", "calibration_error", "temperature")
+"""What a probe that is not empty always holds."""
 TABLES = frozenset({"environment", "libraries", "plugins", "probe", "training"})
 MARKUP = frozenset("<>&\"'`|\\")
 LONGEST = 400
@@ -36,6 +38,9 @@ def odd_names(cell: CellFile) -> Iterator[str]:
     forwards = cell.provenance.get("forwards_per_prediction")
     if forwards is not None and (type(forwards) is not int or not 1 <= forwards <= 10**6):
         yield "its forwards_per_prediction is no number of forward passes"
+    probe = cell.provenance.get("probe")
+    if isinstance(probe, Mapping) and probe and any(probe.get(name) is None for name in PROBE):
+        yield f"its provenance.probe lacks one of {', '.join(PROBE)}"
     yield from _odd(cell.provenance, "provenance")
     yield from _controls(cell.spec)
 
@@ -44,7 +49,7 @@ def _odd(value: Any, where: str) -> Iterator[str]:
     name = where.rpartition(".")[2]
     if name in TABLES and not isinstance(value, Mapping):
         yield f"its {where} is no table"
-    elif name in NUMBERS and value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+    elif name in NUMBERS and not (_is_number(value) or (value is None and name != "seconds")):
         yield f"its {where} is no number"
     elif isinstance(value, str) and (len(value) > LONGEST or not value.isprintable() or MARKUP & set(value)):
         yield f"its {where} has markup or is too long"
@@ -53,11 +58,23 @@ def _odd(value: Any, where: str) -> Iterator[str]:
             if not NAME.fullmatch(str(key)):
                 yield f"its {where} has a field called {shown(key)!r}"
             else:
-                plain = name not in ("libraries", "plugins") or isinstance(item, str)
-                yield from _odd(item, f"{where}.{key}") if plain else [f"its {where}.{key} is no text"]
+                yield from _odd(item, f"{where}.{key}") if _fits(name, key, item) else [f"its {where}.{key} is no text"]
     elif isinstance(value, list):
         for item in value:
             yield from _odd(item, where.removesuffix(f".{name}") + ".item")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _fits(table: str, key: str, value: Any) -> bool:
+    """Whether a value is text where a table holds only that."""
+    if table in ("libraries", "plugins"):
+        return isinstance(value, str)
+    if table == "provenance" and key in ("model_revision", "attack_access"):
+        return isinstance(value, str)
+    return table != "environment" or key == "libraries" or value is None or isinstance(value, str)
 
 
 def _controls(value: Any) -> Iterator[str]:

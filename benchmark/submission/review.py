@@ -78,8 +78,13 @@ def add_claimed(found: Review, known: Known, target: Path) -> list[Path]:
                     f"the row {words(cell)} is on {page} already",
                     "A published row never changes; a new version of a defense needs a new name",
                 )
-    claimed = Evidence(tuple(_claimed(cell, found) for cell in evidence.cells), evidence.attacked, evidence.clean)
-    return add(known.suite, claimed, target)
+    return add(known.suite, claimed(found), target)
+
+
+def claimed(found: Review) -> Evidence:
+    """The archive's evidence as a page carries it."""
+    evidence = found.content.evidence
+    return Evidence(tuple(_claimed(cell, found) for cell in evidence.cells), evidence.attacked, evidence.clean)
 
 
 def _claimed(cell: CellFile, found: Review) -> CellFile:

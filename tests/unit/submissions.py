@@ -79,7 +79,7 @@ def cell(defense: str, attack: str | None) -> CellFile:
         provenance={
             "forwards_per_prediction": 1, "model_revision": "m1", "plugins": {defense: "bench-mine 1.2"},
             "training": {"seconds": 1.5, "steps": 3, "parameters": 10}, "environment": {"python": "3.11.9"},
-            "probe": {"accuracy": 0.5, "confidence": 0.5, "temperature": 1.0},
+            "probe": {"accuracy": 0.5, "calibration_error": 0.1, "confidence": 0.5, "temperature": 1.0},
         },
     )  # fmt: skip
 

@@ -19,9 +19,11 @@ from submissions import honest, known
 
 from benchmark.errors import BenchError
 from benchmark.leaderboard.evidence import CELLS, RECORDS
+from benchmark.leaderboard.publish import page_files
+from benchmark.leaderboard.table import build_table
 from benchmark.submission.archive import MANIFEST, SUBMISSION, SUITE, read_archive, write_archive
 from benchmark.submission.content import archive_bytes, manifest_bytes, read_content
-from benchmark.submission.review import Review, review
+from benchmark.submission.review import Review, claimed, review
 
 UNTOLD = frozenset(
     {
@@ -60,6 +62,23 @@ def put(value: Any, path: tuple[Any, ...], new: Any) -> None:
     value[path[-1]] = new
 
 
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def near(value: Any) -> st.SearchStrategy[Any]:
+    """Values of the same kind, which the form of an archive does not refuse."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return VALUES
+    if isinstance(value, int):
+        return st.integers(-2, 200)
+    if isinstance(value, float):
+        return st.integers(-10_000, 200_000).map(lambda n: n / 100_000)
+    return st.sampled_from([value[::-1], value[:-1], value + "0", "0" * len(value)])
+
+
 def remove(value: Any, path: tuple[Any, ...]) -> None:
     for key in path[:-1]:
         value = value[key]
@@ -71,8 +90,8 @@ def edited(data: st.DataObject, name: str, content: bytes) -> tuple[bytes, tuple
     lines = [json.loads(line) for line in content.splitlines()] if name.startswith(RECORDS) else [json.loads(content)]
     value: Any = data.draw(st.sampled_from(lines))
     path = data.draw(st.sampled_from(leaves(value)))
-    if data.draw(st.booleans()):
-        put(value, path, data.draw(VALUES))
+    if data.draw(st.sampled_from([True, True, True, False])):
+        put(value, path, data.draw(VALUES | near(at(value, path))))
     else:
         remove(value, path)
     if name.startswith(RECORDS):
@@ -102,7 +121,7 @@ def mutated_bytes(data: st.DataObject, archive: bytes) -> bytes:
 def mutated_members(data: st.DataObject, archive: bytes) -> tuple[bytes, tuple[Any, ...]]:
     members = read_archive(archive)
     names = sorted(members)
-    name = data.draw(st.sampled_from(names))
+    name = data.draw(st.sampled_from(names + 4 * [name for name in names if name.startswith(RECORDS)]))
     kind = data.draw(st.sampled_from(["edit", "edit", "edit", "swap", "lines", "remove", "copy"]))
     path: tuple[Any, ...] = ()
     if kind == "edit":
@@ -119,7 +138,7 @@ def mutated_members(data: st.DataObject, archive: bytes) -> tuple[bytes, tuple[A
         del members[name]
     else:
         members[f"{RECORDS}/{data.draw(st.integers(0, 9)):020}.jsonl"] = members[name]
-    if data.draw(st.booleans()):
+    if data.draw(st.sampled_from([True, True, True, False])):
         members.pop(MANIFEST, None)
         members[MANIFEST] = manifest_bytes(members)
     elif name != MANIFEST:
@@ -138,7 +157,7 @@ def outcome(mutant: bytes) -> Review | str:
 @settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_thousand_mutated_archives(archive: bytes, data: st.DataObject) -> None:
-    raw = data.draw(st.booleans())
+    raw = data.draw(st.sampled_from([True, False, False]))
     mutant, path = (mutated_bytes(data, archive), ()) if raw else mutated_members(data, archive)
     found = outcome(mutant)
     if isinstance(found, str):
@@ -156,6 +175,9 @@ def test_a_thousand_mutated_archives(archive: bytes, data: st.DataObject) -> Non
     assert found.sha256 != review(archive, known()).sha256
     assert path, "accepted without an edit of its content, or with a manifest that does not fit"
     assert UNTOLD & set(path), f"accepted with another {path}"
+    # Whatever is accepted can be put on a page: no renderer meets a value that it does not expect.
+    evidence = claimed(found)
+    assert page_files(build_table(known().suite, evidence), evidence)
 
 
 def test_mutations_reach_the_deep_checks(archive: bytes) -> None:
