@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,16 +108,17 @@ def _page(page: Path, entry: IndexedPage | None) -> Report:
     except BenchError as problem:
         return Report([_relative(page, problem.message), *_changed(page, _published(page), ())])
     report = Report(audit(suite, evidence))
-    expected = evidence_files(evidence)
+    written = evidence_files(evidence)
+    expected = dict(written)
     if DIGESTS not in _published(page) and _bytes(page / DIGESTS) is None:
         del expected[DIGESTS]  # a page from before it
     report.problems += _changed(page, expected, evidence.cells)
     for name, data in expected.items():
         report.problems += _compare(name, _bytes(page / name), data, "its records give")
-    report.problems += lost_cells(entry, cell_digests(evidence)) if entry else []
+    report.problems += lost_cells(entry, cell_digests(evidence, written)) if entry else []
     rendered: dict[str, bytes] = {}
     try:
-        rendered = _rendered(page, suite, evidence, report, entry)
+        rendered = _rendered(page, suite, evidence, written, report, entry)
     except BenchError as problem:
         report.problems.append(problem.message)
     report.problems += _indexed(page, entry)
@@ -126,12 +127,17 @@ def _page(page: Path, entry: IndexedPage | None) -> Report:
 
 
 def _rendered(
-    page: Path, suite: Suite, evidence: Evidence, report: Report, entry: IndexedPage | None
+    page: Path,
+    suite: Suite,
+    evidence: Evidence,
+    written: Mapping[str, bytes],
+    report: Report,
+    entry: IndexedPage | None,
 ) -> dict[str, bytes]:
     """The files that follow from the evidence, compared with those that are there."""
     parquet = _bytes(page / PARQUET)
     table = build_table(suite, evidence)
-    rendered = page_files(table, evidence, parquet)
+    rendered = page_files(table, written, parquet)
     if PARQUET in _published(page) and parquet is None:
         report.problems.append(f"{PARQUET} is missing")
     old, new = _json(_bytes(page / JSON)).get("method"), json.loads(rendered[JSON])["method"]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from benchmark.errors import BadRecord, StoreError
 from benchmark.identity import digest
 from benchmark.leaderboard.digests import sha256
-from benchmark.leaderboard.evidence import RECORDS, Evidence, evidence_files, json_bytes
+from benchmark.leaderboard.evidence import RECORDS, Evidence, json_bytes
 from benchmark.leaderboard.versions import standing
 from benchmark.records import CellFile, Status, Strict
 from benchmark.suite import Suite
@@ -49,9 +49,8 @@ def cell_digest(cell: CellFile, records: bytes) -> str:
     return digest({"cell": fixed, "records": sha256(records)})
 
 
-def cell_digests(evidence: Evidence) -> dict[str, str]:
-    """Digests of all cells, by key."""
-    files = evidence_files(evidence)
+def cell_digests(evidence: Evidence, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Digests of all cells, by key; ``files`` holds those of the evidence, as they are written."""
     return {cell.key: cell_digest(cell, files[f"{RECORDS}/{cell.key}.jsonl"]) for cell in evidence.cells}
 
 
@@ -62,7 +61,9 @@ def indexed(suite: Suite, evidence: Evidence, files: Mapping[str, bytes]) -> Ind
         rows.setdefault((cell.dataset, cell.model, cell.defense, cell.seed), []).append(cell)
     claimed = sum(standing(cells)[0] is Status.CLAIMED for cells in rows.values())
     digests = {name: sha256(data) for name, data in sorted(files.items())}
-    return IndexedPage(title=suite.title, rows=len(rows), claimed=claimed, files=digests, cells=cell_digests(evidence))
+    return IndexedPage(
+        title=suite.title, rows=len(rows), claimed=claimed, files=digests, cells=cell_digests(evidence, files)
+    )
 
 
 def read_index(root: Path) -> Index | None:

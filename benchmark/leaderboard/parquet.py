@@ -34,8 +34,9 @@ def records_frame(evidence: Evidence) -> pl.DataFrame:
     schema |= {"violations": pl.List(pl.String), "edits": pl.List(edit)}
     schema |= dict.fromkeys(("error", "text_sha256", "adversarial_sha256"), pl.String)
     columns: dict[str, list[Any]] = {name: [] for name in schema}
+    lists = list(columns.items())
     for row in _rows(evidence):
-        for name, values in columns.items():
+        for name, values in lists:
             values.append(row.get(name))
     return pl.DataFrame(columns, schema=schema)
 

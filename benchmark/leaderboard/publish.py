@@ -92,13 +92,14 @@ def write_page(frozen: Suite, evidence: Evidence, target: Path, method: object =
     refuse_problems(frozen, evidence)
     table = build_table(frozen, evidence)
     parquet = parquet_bytes(evidence)
-    rendered = page_files(table, evidence, parquet)
+    written = evidence_files(evidence)
+    rendered = page_files(table, written, parquet)
     if method is not None:
         refuse_new_metric(page, method, json.loads(rendered[JSON])["method"])
     from benchmark.leaderboard.plots import plot
 
     svg, png = plot(table)
-    files = {**evidence_files(evidence), **rendered, PARQUET: parquet, SVG: svg, PNG: png}
+    files = {**written, **rendered, PARQUET: parquet, SVG: svg, PNG: png}
     entry = indexed(frozen, evidence, files)
     _refuse_losses(page, index, name, entry.cells)
     _write(page, files)
@@ -141,13 +142,14 @@ def refuse_problems(suite: Suite, evidence: Evidence) -> None:
         raise BadRecord(f"the records do not pass the page's own check: {problems[0]}{more}", "Run that cell again")
 
 
-def page_files(table: Table, evidence: Evidence, parquet: bytes | None = None) -> dict[str, bytes]:
+def page_files(table: Table, written: Mapping[str, bytes], parquet: bytes | None = None) -> dict[str, bytes]:
     """The files that are a function of the frozen suite and the evidence, byte for byte.
 
+    ``written`` are the files of the evidence (:func:`benchmark.leaderboard.evidence.evidence_files`).
     ``parquet`` are the bytes of the page's ``records.parquet``, whose digest is listed: they depend on the version of
     polars. None on a page from before it, which lists no digests of rows either.
     """
-    digests = {name: sha256(data) for name, data in evidence_files(evidence).items()}
+    digests = {name: sha256(data) for name, data in written.items()}
     rows = digests.pop(DIGESTS)
     whole = sha256(json_bytes(digests))
     listed = digests if parquet is None else {**digests, DIGESTS: rows, PARQUET: sha256(parquet)}
