@@ -1,8 +1,8 @@
 """The published JSON Schema of ``leaderboard.json``, generated from typed models of it.
 
-The file ``docs/schema/leaderboard-v1.json`` is what :func:`schema_bytes` gives; a test compares them, and validates
+The file ``docs/schema/leaderboard-v2.json`` is what :func:`schema_bytes` gives; a test compares them, and validates
 pages with it. A new field is a new property of the same version; a field that goes or changes its meaning is a new
-version.
+version. Pages of version 1 are described by the file of that version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmark.leaderboard.evidence import json_bytes
 from benchmark.records import Strict
 from benchmark.suite import Contract
 
-ADDRESS = "leaderboard-v1.json"
+ADDRESS = "leaderboard-v2.json"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -29,6 +29,22 @@ class ProportionJson(Strict):
     low: Share
     high: Share
     n: Count
+
+
+class EstimateJson(ProportionJson):
+    """The same over one seed or several."""
+
+    seeds: Annotated[int, Field(ge=1)]
+
+
+class DifferenceJson(Strict):
+    """A difference of two shares of the same `n` examples, with its 95 % interval."""
+
+    value: Annotated[float, Field(ge=-1, le=1)]
+    low: float
+    high: float
+    n: Count
+    seeds: Annotated[int, Field(ge=1)]
 
 
 class SuccessJson(Strict):
@@ -86,6 +102,71 @@ class RowJson(Strict):
     training: dict[str, Any] | None
     plugins: dict[str, str]
     badges: list[str]
+    status: Literal["run", "claimed", "verified"]
+    external: bool
+
+
+class EntryJson(Strict):
+    """One defense on one dataset over all its seeds: the unit that is ranked."""
+
+    dataset: str
+    model: str
+    defense: str
+    seeds: list[int]
+    rank: Annotated[int, Field(ge=1)] | None
+    unranked_reason: str | None
+    worst_case_accuracy: EstimateJson | None
+    clean_accuracy: EstimateJson | None
+    attacks: dict[str, EstimateJson | None]
+    forwards_per_prediction: int | None
+    training_seconds: float | None
+    badges: list[str]
+
+
+class OverallJson(Strict):
+    """One defense over all datasets; accuracies are null unless every cell is there."""
+
+    model: str
+    defense: str
+    seeds: Count
+    worst_case_accuracy: EstimateJson | None
+    clean_accuracy: EstimateJson | None
+    ranks: dict[str, Annotated[int, Field(ge=1)] | None]
+    forwards_per_prediction: int | None
+    training_seconds: float | None
+    badges: list[str]
+
+
+class NamedJson(Strict):
+    """A defense on a base model."""
+
+    model: str
+    defense: str
+
+
+class PairJson(Strict):
+    """Two defenses on one dataset, tested on their common examples."""
+
+    dataset: str
+    better: NamedJson
+    worse: NamedJson
+    difference: DifferenceJson | None
+    p_exact: Share
+    p_value: Share
+    p_adjusted: Share
+    discordance: Share
+    separated: bool
+
+
+class DetectableJson(Strict):
+    """The smallest difference that the test finds with the stated power, for one pair and after correction."""
+
+    n: Count
+    pairs: Count
+    discordance: Share
+    observed: bool
+    single: float
+    corrected: float
 
 
 class SampleJson(Strict):
@@ -98,8 +179,15 @@ class SampleJson(Strict):
 class MethodJson(Strict):
     """How the numbers are computed; another method is another version of the page."""
 
-    interval: str
     level: Share
+    proportion: str
+    worst_case: str
+    over_seeds: str
+    paired_test: str
+    correction: str
+    significance: Share
+    rank: str
+    power: Share
     error_limit: Share
 
 
@@ -114,7 +202,7 @@ class NotMeasuredJson(Strict):
 class PageJson(Strict):
     """A published leaderboard: every row of one version of one suite, and the digests of the evidence behind it."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     suite: str
     suite_version: Annotated[int, Field(ge=1)]
     title: str
@@ -122,6 +210,10 @@ class PageJson(Strict):
     contract: Contract
     samples: dict[str, SampleJson]
     method: MethodJson
+    overall: list[OverallJson]
+    entries: list[EntryJson]
+    pairs: list[PairJson]
+    detectable: dict[str, DetectableJson]
     rows: list[RowJson]
     not_measured: list[NotMeasuredJson]
     evidence: dict[str, Sha256]
