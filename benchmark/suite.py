@@ -20,6 +20,8 @@ from pydantic import (
 from benchmark.api.attacks import Track
 from benchmark.errors import BadSuite
 
+Precision = Literal["fp32", "bf16"]
+
 CONTRACT_ADDITIONS = frozenset(
     {
         "track",
@@ -114,13 +116,25 @@ class Training(Part):
     evaluations_per_epoch: Annotated[int, Field(ge=1)] = 2
     patience: Annotated[int, Field(ge=1)] = 4
     """Evaluations without a better clean validation accuracy before training stops."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the passes in training; weights, optimiser and predictions are fp32 in any case."""
+    precision: Precision = "fp32"
+    """Arithmetic of the passes in training; weights, optimiser and model selection are fp32 in any case."""
 
     @model_serializer(mode="wrap")
     def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The precision came after the first published page and is written only where it is not at its default."""
         return without_defaults(type(self), handler(self), frozenset({"precision"}))
+
+
+class Inference(Part):
+    """How fitted victims compute when they are asked (docs/performance.md)."""
+
+    precision: Precision = "fp32"
+    """Arithmetic of the forward passes that answer the harness and the attacks. Fitting, the victims' weights and
+    white-box gradients stay fp32 in any case."""
+
+    def identity(self) -> dict[str, Any]:
+        """What of it belongs to a cell's identity; nothing at the defaults, so that older keys stay."""
+        return {} if self == Inference() else {"precision": self.precision}
 
 
 class Scrutiny(Part):
@@ -171,6 +185,7 @@ class Suite(Part):
     seeds: tuple[int, ...] = (0,)
     contract: Contract
     training: Training = Training()
+    inference: Inference = Inference()
     scrutiny: Scrutiny = Scrutiny()
     datasets: dict[str, SuiteDataset]
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -187,9 +202,10 @@ class Suite(Part):
 
     @model_serializer(mode="wrap")
     def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The table of scrutiny came after the first published page and is written only where something is set."""
+        """Tables that came after the first published page are written only where something is set in them."""
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "scrutiny" or self.scrutiny != Scrutiny()}
+        unset = {"scrutiny": self.scrutiny == Scrutiny(), "inference": self.inference == Inference()}
+        return {name: value for name, value in fields.items() if not unset.get(name, False)}
 
     def contract_for(self, dataset: str) -> Contract:
         """The contract with the dataset's own share of perturbed words."""

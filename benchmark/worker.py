@@ -157,13 +157,16 @@ class Workbench:
                 context,
                 self.suite.training,
                 folder,
+                self.suite.inference.precision,
             )
             if not probe_determinism(classifier, [example.text for example in parts.validation[:4]]):
                 raise BenchError(
                     f"the victim '{plan.defense}' gives other logits each time it is asked",
                     "Turn dropout off at prediction time; a randomised defense draws from its seed and the text",
                 )
-            found = stored_probe(self.fitted / "probes" / f"{plan.key}.json", classifier, parts.validation)
+            # The checkpoint is shared by all precisions, what the victim answers is not.
+            marks = "".join(f"-{value}" for value in self.suite.inference.identity().values())
+            found = stored_probe(self.fitted / "probes" / f"{plan.key}{marks}.json", classifier, parts.validation)
             self._victim = Fitted(plan.key, classifier, info, log, found)
         return self._victim
 
@@ -265,7 +268,7 @@ def worker_main(
 
             try:
                 if bench is None:
-                    _one_thread()
+                    one_thread()
                     bench = Workbench(suite, cache, execution=execution, fitted=fitted)
                 emit("done", bench.run(job, emit))
             except (EOFError, BrokenPipeError, ConnectionError):
@@ -279,7 +282,8 @@ def worker_main(
         return  # the parent is gone: nothing to tell and nobody to tell it to
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
+    """Let torch compute in this process with one thread, and with deterministic algorithms where it has them."""
     import torch
 
     torch.set_num_threads(1)

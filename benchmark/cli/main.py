@@ -13,14 +13,21 @@ from benchmark.cli import (
     curves,
     doctor,
     export,
+)
     fetch,
     flags,
     leaderboard,
     listing,
+<<<<<<< HEAD
     query,
     run,
     show,
     submit,
+=======
+    precision,
+    run,
+    show,
+>>>>>>> 28cd322 (A suite chooses the arithmetic in which its victims answer: bf16 as part of the identity, and bench precision tells what it changes)
 )
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
@@ -48,6 +55,7 @@ def make_app() -> typer.Typer:
     app.command("export", epilog=export.EPILOG)(export.export)
     app.command("curves")(curves.curves)
     app.command("flags")(flags.flags)
+    app.command("precision")(precision.precision)
     app.command("fetch")(fetch.fetch)
     app.command("doctor")(doctor.doctor)
     app.add_typer(leaderboard.app, name="leaderboard")

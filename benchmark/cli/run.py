@@ -39,7 +39,7 @@ def run(
     seed: list[int] = typer.Option([], "--seed", help="Training seed(s) instead of the suite's."),
     limit: int | None = typer.Option(None, min=1, help="Attack the first N examples of each sample (not publishable)."),
     options: list[str] = typer.Option(
-        [], "--set", help="NAME.OPTION=VALUE of a defense or attack, or training.FIELD=VALUE."
+        [], "--set", help="NAME.OPTION=VALUE of a defense or attack, training.FIELD=VALUE or inference.precision=bf16."
     ),
     jobs: int = typer.Option(0, min=0, help="Worker processes; 0 means one a core, less where memory is short."),
     concurrency: int = typer.Option(16, min=1, help="Examples attacked side by side in each worker; not in a record."),
@@ -178,31 +178,34 @@ def _local(files: list[Path], text_column: str, label_column: str) -> dict[str, 
 
 
 def _with_set(suite: Suite, given: list[str]) -> Suite:
-    """The suite with ``NAME.OPTION=VALUE`` over its options, or over its training where NAME is ``training``."""
+    """The suite with ``NAME.OPTION=VALUE`` over its options, or over its table ``training`` or ``inference``."""
     from pydantic import ValidationError
 
     from benchmark.errors import BadOptions
     from benchmark.options import parse_value
-    from benchmark.suite import Training
+    from benchmark.suite import Inference, Part, Training
 
     merged = {name: dict(values) for name, values in suite.options.items()}
-    training = suite.training.model_dump()
+    kinds: dict[str, type[Part]] = {"training": Training, "inference": Inference}
+    tables = {name: getattr(suite, name).model_dump() for name in kinds}
     for text in given:
         path, equals, value = text.partition("=")
         name, dot, option = path.partition(".")
         if not equals or not dot or not name or not option:
             raise BadOptions(f"--set {text} is not NAME.OPTION=VALUE", "For example --set mvp.templates=2")
-        target = training if name == "training" else merged.setdefault(name, {})
+        target = tables[name] if name in tables else merged.setdefault(name, {})
         target[option] = parse_value(value)
-    try:
-        changed = Training.model_validate(training)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadOptions(
-            f"--set training.{where}: {first['msg']}", f"Known: {', '.join(Training.model_fields)}"
-        ) from None
-    return suite.model_copy(update={"options": merged, "training": changed})
+    changed: dict[str, Part] = {}
+    for name, kind in kinds.items():
+        try:
+            changed[name] = kind.model_validate(tables[name])
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise BadOptions(
+                f"--set {name}.{where}: {first['msg']}", f"Known: {', '.join(kind.model_fields)}"
+            ) from None
+    return suite.model_copy(update={"options": merged, **changed})
 
 
 def _print_plan(console: Console, plan: Plan, store: Store) -> None:

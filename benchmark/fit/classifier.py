@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Row, RowBatch, TokenGradients, pad_rows
+from benchmark.devices import arithmetic
 from benchmark.fit import whitebox
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from benchmark.suite import Precision
 
     Embed = Callable[[RowBatch, Sequence[str]], torch.Tensor]
 
@@ -27,14 +30,16 @@ class NetworkClassifier:
     Rows of exactly equal length share a batch (at most ``batch_rows`` rows), so there is no padding; a batch of fewer
     than four rows (or ``network.fewest_rows``) is filled up with its last one. A text's logits are then the same in
     every batch, to the last bit. The network runs in eval mode and inference mode and is left in the mode it was in.
-    ``forwards_per_prediction`` is the number of rows of a text.
+    ``precision`` is the arithmetic of these forward passes; logits are float32 and gradients computed in float32 in any
+    case. ``forwards_per_prediction`` is the number of rows of a text.
     """
 
-    def __init__(self, network: Any, batch_rows: int = 32) -> None:
+    def __init__(self, network: Any, batch_rows: int = 32, precision: Precision = "fp32") -> None:
         if batch_rows < 1:
             raise ValueError(f"batch_rows must be at least 1, got {batch_rows}")
         self.network = network
         self.batch_rows = batch_rows
+        self.precision: Precision = precision
         self.forwards_per_prediction: int = len(network.rows("a"))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -93,7 +98,9 @@ class NetworkClassifier:
             filled = chosen + chosen[-1:] * (getattr(self.network, "fewest_rows", FEWEST_ROWS) - len(chosen))
             batch = pad_rows([rows[index] for index in filled], self.network.pad_id).to(device)
             given = () if embed is None else (embed(batch, [texts[index] for index in filled]),)
-            scores = self.network(batch, *given).float().cpu().numpy()
+            with arithmetic(device, self.precision):
+                scores = self.network(batch, *given)
+            scores = scores.float().cpu().numpy()
             for index, row in zip(filled, scores, strict=True):
                 found[index] = row
             start = stop

@@ -84,8 +84,8 @@ def _conditions(a: Suite, b: Suite) -> list[str]:
         old, new = getattr(a, part), getattr(b, part)
         if old != new:
             lines.append(f"{part}: {_words(old)} -> {_words(new)}")
-    for part in ("contract", "training", "options"):
-        old, new = a.model_dump(mode="json")[part], b.model_dump(mode="json")[part]
+    for part in ("contract", "training", "inference", "options"):
+        old, new = a.model_dump(mode="json").get(part, {}), b.model_dump(mode="json").get(part, {})
         lines += [f"{part}.{key}: {_value(old, key)} -> {_value(new, key)}" for key in sorted(old.keys() | new.keys())
                   if old.get(key) != new.get(key)]  # fmt: skip
     for name in sorted(a.datasets.keys() | b.datasets.keys()):

@@ -9,7 +9,7 @@ from benchmark.leaderboard.badges import MEANINGS
 from benchmark.leaderboard.metrics import ERROR_LIMIT
 from benchmark.leaderboard.statistics import LEVEL, SIGNIFICANCE
 from benchmark.leaderboard.table import Detectable, Table
-from benchmark.suite import Contract, Suite
+from benchmark.suite import Contract, Inference, Suite
 
 COLUMNS: Mapping[str, str] = {
     "Rank": "within a dataset, by worst case: 1 + the number of rows that are significantly above. Rows that the test "
@@ -83,6 +83,7 @@ def method_section(suite: Suite) -> list[str]:
         "An attack only proposes a text. The harness scores it again against the gold label, checks it against the "
         "contract and decides the outcome.",
         "",
+        *_precision_words(suite),
         f"Intervals are {LEVEL:.0%} intervals. Of a share of examples: Wilson's. Of a worst case, a difference and a "
         "mean over datasets: percentile bootstrap over examples, computed exactly instead of by drawing, with one "
         f"right and one wrong example added. {seeds}",
@@ -97,6 +98,12 @@ def method_section(suite: Suite) -> list[str]:
         "averaged away.",
         "",
     ]
+
+
+def _precision_words(suite: Suite) -> list[str]:
+    if suite.inference == Inference():
+        return []
+    return [f"Victims answered in {suite.inference.precision}: their networks ran in that arithmetic.", ""]
 
 
 def contract_words(suite: Suite) -> str:

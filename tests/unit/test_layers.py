@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"api", "records"}),
     frozenset({"hookspecs", "suite", "options"}),
     frozenset({"identity", "names", "clauses", "window", "broker"}),
-    frozenset({"assets", "provenance"}),
+    frozenset({"assets", "devices", "provenance"}),
     frozenset({"registry"}),
     frozenset({"resources", "data"}),
     frozenset({"fit"}),
@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"evaluate", "estimate", "pool", "probe", "cascade"}),
     frozenset({"attacking"}),
     frozenset({"worker"}),
-    frozenset({"runner", "transfer"}),
+    frozenset({"agreement", "runner", "transfer"}),
     frozenset({"cli"}),
 )
 """A unit (module or sub-package of ``benchmark``) may import units of the layers before its own, and itself.
