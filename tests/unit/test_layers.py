@@ -98,6 +98,7 @@ DEFERRED = frozenset(
         "attacks.synsets",
         "attacks.transformations",
         "defenses.heads.network",
+        "defenses.heads.unpadded",
     )
 )
 """Modules that subclass a library's classes and so need it at their top: imported inside functions only, themselves."""
