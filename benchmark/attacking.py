@@ -26,6 +26,8 @@ class Execution(NamedTuple):
     """Examples side by side."""
     example_seconds: float | None = 600.0
     """The most that an attack may run on one example by itself, without waiting for answers; None for no limit."""
+    device: str = "auto"
+    """Where networks compute, see ``benchmark.devices``."""
 
 
 class Built(NamedTuple):

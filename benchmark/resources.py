@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark.api import Asset, AssetReader
+from benchmark.api import Asset, AssetReader, MaskedLanguageModel
 from benchmark.broker.hub import Broker
 from benchmark.registry import Registry
 
@@ -15,11 +15,14 @@ from benchmark.registry import Registry
 class BenchResources:
     """The :class:`benchmark.api.Resources` of one process.
 
-    The methods of shared models that answer item by item (``Model.batched``) are asked through ``broker``.
+    The methods of shared models that answer item by item (``Model.batched``) are asked through ``broker``. Base models
+    are put on ``device``.
     """
 
-    def __init__(self, registry: Registry, assets: AssetReader, broker: Broker | None = None) -> None:
-        self._registry, self._assets = registry, assets
+    def __init__(
+        self, registry: Registry, assets: AssetReader, broker: Broker | None = None, device: str = "cpu"
+    ) -> None:
+        self._registry, self._assets, self._device = registry, assets, device
         self._broker = broker or Broker()
         self._models: dict[str, Any] = {}
 
@@ -42,7 +45,10 @@ class BenchResources:
 
     def fresh_model(self, name: str) -> Any:
         """A copy of its own, for fitting: a defense changes the weights of what it is given."""
-        return self._registry.get("model", name).item.load(self)
+        loaded = self._registry.get("model", name).item.load(self)
+        if isinstance(loaded, MaskedLanguageModel):
+            loaded.network.to(self._device)
+        return loaded
 
 
 def open_resources(progress: bool = True) -> BenchResources:

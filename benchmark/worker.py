@@ -18,6 +18,7 @@ from benchmark.attacking import Armoury, Built, Execution, side_by_side
 from benchmark.broker.hub import Broker
 from benchmark.calibration import is_miscalibrated
 from benchmark.data.source import DataSource, sources_of
+from benchmark.devices import place
 from benchmark.engine import VictimInfo, probe_determinism
 from benchmark.errors import BenchError
 from benchmark.plan import CellPlan, VictimPlan, attack_options
@@ -88,8 +89,10 @@ class Workbench:
         registry: Registry | None = None,
         execution: Execution | None = None,
         fitted: Path | None = None,
+        number: int = 0,
     ) -> None:
-        """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint)."""
+        """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint). ``number`` tells
+        the workers of a run apart. Raises BenchError where the execution's device is not here."""
         from benchmark.assets.store import AssetStore
 
         self.suite = suite
@@ -98,7 +101,9 @@ class Workbench:
         self.registry = registry or load_registry()
         self.execution = execution or Execution()
         self.broker = Broker(self.execution.concurrency)
-        self.resources = BenchResources(self.registry, AssetStore(cache, progress=False), self.broker)
+        self.device = place(self.execution.device, number)
+        assets = AssetStore(cache, progress=False)
+        self.resources = BenchResources(self.registry, assets, self.broker, self.device)
         self.armoury = Armoury(suite, self.registry, self.resources)
         self.sources: Mapping[str, DataSource] = sources_of(self.registry, suite)
         self._parts: dict[str, Splits] = {}
@@ -201,9 +206,12 @@ class Workbench:
         predictions = victim.classifier.logits(job.texts).argmax(axis=-1)
         return {"predictions": [int(found) for found in predictions]}
 
-    @staticmethod
-    def _facts(victim: Fitted) -> dict[str, Any]:
-        return {"forwards_per_prediction": victim.classifier.forwards_per_prediction, "probe": victim.probe}
+    def _facts(self, victim: Fitted) -> dict[str, Any]:
+        return {
+            "forwards_per_prediction": victim.classifier.forwards_per_prediction,
+            "probe": victim.probe,
+            "device": self.device.partition(":")[0],
+        }
 
     def attack(self, cell: CellPlan) -> Built:
         """The built attack and the validator of its contract, for one attack and dataset."""
@@ -250,9 +258,14 @@ def target_of(victim: Fitted, scrutiny: Mapping[str, Any], broker: Broker) -> Ta
 
 
 def worker_main(
-    connection: Any, suite: Suite, cache: Path, execution: Execution | None = None, fitted: Path | None = None
+    connection: Any,
+    worker: int,
+    suite: Suite,
+    cache: Path,
+    execution: Execution | None = None,
+    fitted: Path | None = None,
 ) -> None:
-    """Serve jobs from ``connection`` until it closes. Interrupts are the parent's business."""
+    """Serve jobs from ``connection`` until it closes, as the worker of that number; the parent sees to interrupts."""
     import signal
     import traceback
 
@@ -269,7 +282,7 @@ def worker_main(
             try:
                 if bench is None:
                     one_thread()
-                    bench = Workbench(suite, cache, execution=execution, fitted=fitted)
+                    bench = Workbench(suite, cache, execution=execution, fitted=fitted, number=worker)
                 emit("done", bench.run(job, emit))
             except (EOFError, BrokenPipeError, ConnectionError):
                 raise

@@ -13,21 +13,15 @@ from benchmark.cli import (
     curves,
     doctor,
     export,
-)
     fetch,
     flags,
     leaderboard,
     listing,
-<<<<<<< HEAD
+    precision,
     query,
     run,
     show,
     submit,
-=======
-    precision,
-    run,
-    show,
->>>>>>> 28cd322 (A suite chooses the arithmetic in which its victims answer: bf16 as part of the identity, and bench precision tells what it changes)
 )
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError

@@ -46,6 +46,7 @@ def run(
     example_seconds: float = typer.Option(
         600.0, min=0, help="The most an attack may run on one example by itself; past it: error. 0 means no limit."
     ),
+    device: str = typer.Option("auto", help="cpu, cuda, mps, or auto: the first that is here of cuda, mps, cpu."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and its estimated cost; run nothing."),
     cascade: bool = typer.Option(
         False, "--cascade", help="Cheapest attack first, later ones on what is left: the same worst case, sooner."
@@ -68,6 +69,7 @@ def run(
     from benchmark.attacking import Execution
     from benchmark.choice import native, selected, suite_named, with_strangers
     from benchmark.data.source import sources_of
+    from benchmark.devices import resolve
     from benchmark.errors import BenchError
     from benchmark.plan import make_plan
     from benchmark.registry import load_registry, require_sound
@@ -76,6 +78,8 @@ def run(
     chosen = bool(defense or attack or dataset or seed or options) or suite is not None
     if not everything and not chosen:
         raise BenchError("nothing was selected", "Say bench run --all, or choose with --suite, -d, -a or --dataset")
+    if device != "auto":  # auto is for the workers to find out: asking torch takes a while
+        resolve(device)
     registry = load_registry()
     require_sound(registry, skip_broken)
     wanted = suite_named(registry, suite or DEFAULT_SUITE)
@@ -96,7 +100,7 @@ def run(
     if fresh:
         for cell in plan.ready:
             opened.discard(cell.key)
-    execution = Execution(concurrency, example_seconds or None)
+    execution = Execution(concurrency, example_seconds or None, device)
     result = _execute(console, registry, wanted, plan, opened, jobs, cascade, execution)
     if cascade:
         from benchmark.cli.cascade import print_worst_cases
@@ -106,7 +110,7 @@ def run(
     if transfer:
         from benchmark.cli.transfer import run_transfer
 
-        run_transfer(console, plan, opened, jobs or default_jobs())
+        run_transfer(console, plan, opened, jobs or default_jobs(), execution)
 
 
 def _track(text: str) -> Track:

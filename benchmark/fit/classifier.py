@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Row, RowBatch, TokenGradients, pad_rows
-from benchmark.devices import arithmetic
+from benchmark.devices import arithmetic, is_out_of_memory, release
+from benchmark.devices import batch_rows as first_batch_rows
+from benchmark.errors import BenchError
 from benchmark.fit import whitebox
 
 if TYPE_CHECKING:
@@ -27,19 +29,19 @@ FEWEST_ROWS = 4
 class NetworkClassifier:
     """Implements :class:`benchmark.api.Classifier` for a network of a head.
 
-    A batch has at most ``batch_rows`` rows, of any lengths for a network that takes them without padding (see
-    :class:`benchmark.api.UnpaddedNetwork`), else of exactly equal length; of these a batch of fewer than four (or
-    ``network.fewest_rows``) is filled up with its last one. A text's logits are then the same in every batch, to the
-    last bit. The network runs in eval mode and inference mode and is left in the mode it was in. ``precision`` is the
-    arithmetic of these forward passes; logits are float32 and gradients computed in float32 in any case.
-    ``forwards_per_prediction`` is the number of rows of a text.
+    A batch has at most ``batch_rows`` rows (None: what suits the device), halved whenever memory runs out. They are of
+    any lengths for a network that takes them without padding (see :class:`benchmark.api.UnpaddedNetwork`), else of
+    exactly equal length; of these a batch of fewer than four (or ``network.fewest_rows``) is filled up with its last
+    one. A text's logits are then the same in every batch, to the last bit. The network runs in eval mode and inference
+    mode and is left in the mode it was in. ``precision`` is the arithmetic of these forward passes; logits are float32
+    and gradients computed in float32 in any case. ``forwards_per_prediction`` is the number of rows of a text.
     """
 
-    def __init__(self, network: Any, batch_rows: int = 32, precision: Precision = "fp32") -> None:
-        if batch_rows < 1:
-            raise ValueError(f"batch_rows must be at least 1, got {batch_rows}")
+    def __init__(self, network: Any, batch_rows: int | None = None, precision: Precision = "fp32") -> None:
         self.network = network
-        self.batch_rows = batch_rows
+        self.batch_rows = first_batch_rows(self._device) if batch_rows is None else batch_rows
+        if self.batch_rows < 1:
+            raise ValueError(f"batch_rows must be at least 1, got {batch_rows}")
         self.precision: Precision = precision
         self.forwards_per_prediction: int = len(network.rows("a"))
 
@@ -85,16 +87,46 @@ class NetworkClassifier:
         parts, start = [], 0
         while start < len(order):
             chosen = order[start : start + self.batch_rows]
-            scores = None if embed else self._unpadded([rows[index] for index in chosen])
-            if scores is None:
-                width = len(rows[chosen[0]].ids)
-                chosen = [index for index in chosen if len(rows[index].ids) == width]
-                scores = self._equal([rows[index] for index in chosen], [texts[index] for index in chosen], embed)
-            parts.append(scores.float().cpu().numpy())
-            start += len(chosen)
+            scores = self._batch([rows[index] for index in chosen], [texts[index] for index in chosen], embed)
+            if scores is not None:
+                parts.append(scores)
+                start += len(scores)
         found = np.empty((len(rows), parts[0].shape[1]), np.float32)
         found[order] = np.concatenate(parts)
         return found
+
+    def _batch(self, rows: list[Row], texts: list[str], embed: Embed | None) -> NDArray[np.float32] | None:
+        """Scores of the first of ``rows``, as many as one pass takes; None after memory ran out and they became fewer.
+
+        ``rows`` are sorted by length. Raises BenchError where the smallest batch does not fit.
+        """
+        computed, least, longest = len(rows), 1, len(rows[-1].ids)
+        try:
+            scores = None if embed else self._unpadded(rows)
+            if scores is None:
+                same = [row for row in rows if len(row.ids) == len(rows[0].ids)]
+                computed, longest = len(same), len(rows[0].ids)
+                least = getattr(self.network, "fewest_rows", FEWEST_ROWS)
+                scores = self._equal(same, texts[: len(same)], embed)
+            found: NDArray[np.float32] = scores.float().cpu().numpy()
+        except Exception as problem:
+            if not is_out_of_memory(problem):
+                raise
+            told = str(problem).partition("\n")[0]
+        else:
+            return found
+        # Only here: the exception holds what the network had computed, and so its memory.
+        self._shrink(computed, least, longest, told)
+        return None
+
+    def _shrink(self, computed: int, least: int, tokens: int, told: str) -> None:
+        release(self._device)
+        if computed <= least:
+            raise BenchError(
+                f"a batch of {least} x {tokens} tokens does not fit into the memory of {self._device} ({told})",
+                "Use fewer workers (--jobs), a smaller training.max_length, or --device cpu",
+            )
+        self.batch_rows = max(1, computed // 2)
 
     def _unpadded(self, rows: list[Row]) -> torch.Tensor | None:
         """Scores ``[R, C]`` of rows of any lengths, or None where the network does not offer that."""

@@ -85,7 +85,7 @@ def _composed(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("head", context.seed))
         network = head.build(context.base, context.task, values[head.name])
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(next(context.base.network.parameters()).device)
     if meta is not None:
         log = checkpoint.load_network(network, folder)["log"]
         asked = NetworkClassifier(network, precision=precision)
