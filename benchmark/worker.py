@@ -27,6 +27,7 @@ from benchmark.records import CleanRecord, Outcome
 from benchmark.registry import Registry, load_registry
 from benchmark.resources import BenchResources
 from benchmark.suite import Suite
+from benchmark.watch import Watch
 
 if TYPE_CHECKING:
     from benchmark.evaluate import Target
@@ -90,6 +91,7 @@ class Workbench:
         execution: Execution | None = None,
         fitted: Path | None = None,
         number: int = 0,
+        watch: Watch | None = None,
     ) -> None:
         """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint). ``number`` tells
         the workers of a run apart. Raises BenchError where the execution's device is not here."""
@@ -103,7 +105,8 @@ class Workbench:
         self.broker = Broker(self.execution.concurrency)
         self.device = place(self.execution.device, number)
         assets = AssetStore(cache, progress=False)
-        self.resources = BenchResources(self.registry, assets, self.broker, self.device)
+        self.watch = watch
+        self.resources = BenchResources(self.registry, assets, self.broker, self.device, watch)
         self.armoury = Armoury(suite, self.registry, self.resources)
         self.sources: Mapping[str, DataSource] = sources_of(self.registry, suite)
         self._parts: dict[str, Splits] = {}
@@ -163,6 +166,7 @@ class Workbench:
                 self.suite.training,
                 folder,
                 self.suite.inference.precision,
+                self.watch,
             )
             if not probe_determinism(classifier, [example.text for example in parts.validation[:4]]):
                 raise BenchError(

@@ -18,6 +18,7 @@ from benchmark.cli import (
     leaderboard,
     listing,
     precision,
+    profile,
     query,
     run,
     show,
@@ -49,6 +50,7 @@ def make_app() -> typer.Typer:
     app.command("export", epilog=export.EPILOG)(export.export)
     app.command("curves")(curves.curves)
     app.command("flags")(flags.flags)
+    app.command("profile")(profile.profile)
     app.command("precision")(precision.precision)
     app.command("fetch")(fetch.fetch)
     app.command("doctor")(doctor.doctor)

@@ -90,7 +90,7 @@ def run(
     wanted = selected(registry, wanted, defense, attack, names, seed)
     if files:
         wanted = wanted.model_copy(update={"datasets": _local(files, text_column, label_column)})
-    wanted = _with_set(wanted, options)
+    wanted = with_set(wanted, options)
     plan = make_plan(registry, wanted, sources_of(registry, wanted), limit)
     opened = Store(store or default_store())
     console = Console()
@@ -181,7 +181,7 @@ def _local(files: list[Path], text_column: str, label_column: str) -> dict[str, 
     }
 
 
-def _with_set(suite: Suite, given: list[str]) -> Suite:
+def with_set(suite: Suite, given: list[str]) -> Suite:
     """The suite with ``NAME.OPTION=VALUE`` over its options, or over its table ``training`` or ``inference``."""
     from pydantic import ValidationError
 

@@ -24,6 +24,7 @@ from benchmark.api import (
 from benchmark.errors import AssetCorrupt, BenchError
 from benchmark.fit.compose import Composition, parsed_options
 from benchmark.identity import derive_seed
+from benchmark.watch import Watch
 
 if TYPE_CHECKING:
     from benchmark.suite import Precision, Training
@@ -36,6 +37,7 @@ def fit_or_load(
     training: Training,
     folder: Path,
     precision: Precision = "fp32",
+    watch: Watch | None = None,
 ) -> tuple[Classifier, dict[str, Any]]:
     """The fitted defense and its log; from ``folder`` where a sound checkpoint is there, else trained and saved.
 
@@ -62,7 +64,7 @@ def fit_or_load(
     if composition.complete is not None:
         classifier, log = _complete(composition.complete, values, context, folder, meta)
     else:
-        classifier, log = _composed(composition, values, context, training, folder, meta, precision)
+        classifier, log = _composed(composition, values, context, training, folder, meta, precision, watch)
     return classifier, {**log, "loaded": meta is not None, "discarded": discarded}
 
 
@@ -74,6 +76,7 @@ def _composed(
     folder: Path,
     meta: dict[str, Any] | None,
     precision: Precision,
+    watch: Watch | None,
 ) -> tuple[Classifier, dict[str, Any]]:
     import torch
 
@@ -88,6 +91,8 @@ def _composed(
     network.to(next(context.base.network.parameters()).device)
     if meta is not None:
         log = checkpoint.load_network(network, folder)["log"]
+        if watch is not None:
+            watch.network(network)
         asked = NetworkClassifier(network, precision=precision)
         return _wrapped(composition, values, context, asked, log["wrappers"]), log
     result = _train(composition, values, context, training, network)
@@ -102,6 +107,8 @@ def _composed(
         "wrappers": states,
     }
     checkpoint.save_network(network, folder, {"defense": composition.name, "log": log})
+    if watch is not None:
+        watch.network(network)
     return classifier, log
 
 

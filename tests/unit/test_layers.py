@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 MAX_LINES = 320
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "calibration"}),
+    frozenset({"errors", "calibration", "meter"}),
     frozenset({"api", "records"}),
-    frozenset({"hookspecs", "suite", "options"}),
+    frozenset({"hookspecs", "suite", "options", "watch"}),
     frozenset({"identity", "names", "clauses", "window", "broker"}),
     frozenset({"assets", "devices", "provenance"}),
     frozenset({"registry"}),
@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"evaluate", "estimate", "pool", "probe", "cascade"}),
     frozenset({"attacking"}),
     frozenset({"worker"}),
-    frozenset({"agreement", "runner", "transfer"}),
+    frozenset({"agreement", "profile", "runner", "transfer"}),
     frozenset({"cli"}),
 )
 """A unit (module or sub-package of ``benchmark``) may import units of the layers before its own, and itself.

@@ -17,7 +17,7 @@ from test_plan import SMOKE_KEYS
 from benchmark.agreement import agreements
 from benchmark.api import CompleteDefense, NoOptions, Task
 from benchmark.choice import selected
-from benchmark.cli.run import _with_set
+from benchmark.cli.run import with_set
 from benchmark.data.source import sources_of
 from benchmark.errors import BadOptions
 from benchmark.fit.classifier import NetworkClassifier
@@ -107,10 +107,10 @@ def test_a_page_does_not_mix_arithmetics_and_names_its_own(tmp_path: Path) -> No
 
 def test_set_reaches_the_table() -> None:
     suite = load_registry().suite("smoke")
-    assert _with_set(suite, ["inference.precision=bf16"]) == in_bf16(suite)
-    assert _with_set(suite, ["training.epochs=1"]).training.epochs == 1
+    assert with_set(suite, ["inference.precision=bf16"]) == in_bf16(suite)
+    assert with_set(suite, ["training.epochs=1"]).training.epochs == 1
     with pytest.raises(BadOptions, match=r"inference\.precision: Input should be 'fp32' or 'bf16'"):
-        _with_set(suite, ["inference.precision=fp8"])
+        with_set(suite, ["inference.precision=fp8"])
 
 
 def test_bf16_logits_are_float32_near_the_fp32_ones_and_not_them(network: Any) -> None:

@@ -15,7 +15,8 @@ from torch.nn.functional import gelu, linear
 
 from benchmark import MaskedLanguageModel, NotApplicable, Row, RowBatch, Task
 from benchmark_plugins.defenses.heads.tokens import Columns, padding_id
-from benchmark_plugins.defenses.heads.unpadded import FEWEST_VECTORS, fits, pack, slot_states
+from benchmark_plugins.defenses.heads.unpadded import fits, pack, slot_states
+from benchmark_plugins.numerics import ROWS as FEWEST_VECTORS
 
 if TYPE_CHECKING:
     import random

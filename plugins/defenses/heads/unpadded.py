@@ -17,9 +17,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from benchmark import Row
-
-FEWEST_VECTORS = 4
-"""A product of fewer vectors with a matrix is summed in another order than that of any larger number of them."""
+from benchmark_plugins.numerics import ROWS as FEWEST_VECTORS
 
 
 class Packed(NamedTuple):
