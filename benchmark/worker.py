@@ -93,8 +93,8 @@ class Workbench:
         number: int = 0,
         watch: Watch | None = None,
     ) -> None:
-        """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint). ``number`` tells
-        the workers of a run apart. Raises BenchError where the execution's device is not here."""
+        """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint). ``number``
+        tells the workers of a run apart. Raises BenchError where the execution's device is not here."""
         from benchmark.assets.store import AssetStore
 
         self.suite = suite
