@@ -7,31 +7,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmark import runner
+from benchmark.attacking import Execution
 from benchmark.plan import CellPlan
 from benchmark.pool import Pool
 from benchmark.records import ExampleRecord
+from benchmark.runner import chunks
 from benchmark.suite import Suite
 from benchmark.worker import AttackJob, FitJob, worker_main
 
 
-def portions(ids: Sequence[str], jobs: int) -> list[tuple[str, ...]]:
-    """Examples as the runner hands them to workers."""
-    cut: Any = getattr(runner, "chunks", None)
-    if cut is not None:
-        from benchmark.attacking import Execution
-
-        return list(cut(ids, jobs, Execution().concurrency))
-    size: int = getattr(runner, "CHUNK", 4)
-    return [tuple(ids[n : n + size]) for n in range(0, len(ids), size)]
-
-
 class Engine:
-    """A pool of workers of one thread each; use as a context manager."""
+    """A pool of workers of one thread each, attacking ``concurrency`` examples side by side; a context manager."""
 
-    def __init__(self, suite: Suite, cache: Path, jobs: int) -> None:
-        self.jobs = jobs
-        self._pool = Pool(jobs, worker_main, (suite, cache))
+    def __init__(self, suite: Suite, cache: Path, jobs: int, concurrency: int = Execution().concurrency) -> None:
+        self.jobs, self.concurrency = jobs, concurrency
+        self._pool = Pool(jobs, worker_main, (suite, cache, Execution(concurrency)))
 
     def __enter__(self) -> Engine:
         self._pool.__enter__()
@@ -51,7 +41,7 @@ class Engine:
 
     def attack(self, cell: CellPlan, ids: Sequence[str]) -> list[ExampleRecord]:
         """The records, in the order of ``ids``."""
-        events = self._run([AttackJob(cell, portion) for portion in portions(ids, self.jobs)])
+        events = self._run([AttackJob(cell, portion) for portion in chunks(ids, self.jobs, self.concurrency)])
         found = {value.example_id: value for kind, value in events if kind == "record"}
         return [found[i] for i in ids]
 

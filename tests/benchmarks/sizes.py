@@ -19,6 +19,8 @@ class Sizes(NamedTuple):
     """Measurements of every figure; the table shows their median."""
     jobs: int = 0
     """Workers of the engine; 0 means one a core, as ``bench run`` takes them."""
+    concurrency: int = 16
+    """Examples side by side in a worker."""
     scale: tuple[int, ...] = (20, 200, 2000)
     """Numbers of examples at which time and memory are measured."""
     train_rows: int = 2000

@@ -3,8 +3,8 @@
 The library's parts are used as they come wherever they run without its downloads: its ``Attack``, its goal function
 with the default batch and cache, its greedy search, its wrapper around a real ``BertForSequenceClassification`` (which
 pads each query to 512 tokens), its sentence-encoder constraint (which encodes the reference once for each candidate),
-its masked-LM swap (512 tokens too). In place of what cannot be downloaded stand the suite's word vectors, tagger,
-WordNet reader and homoglyphs, the same objects that the engine uses.
+its masked-LM swap (512 tokens too). In place of what cannot be downloaded stand the suite's word vectors, WordNet
+reader and homoglyphs, and its constraint on parts of speech over spaCy's own pipeline.
 
 ``Mends`` puts the suite's parts in one by one. It is used to find out why an outcome differs, never for timing.
 """
@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from benchmark import MaskedLanguageModel, Resources
 from benchmark.engine import QueryCounter, VictimInfo
-from benchmark_plugins.attacks.assets import ENCODER, MASKED_LM, load_tagger
+from benchmark_plugins.assets import SPACY_EN
+from benchmark_plugins.attacks.assets import ENCODER, MASKED_LM, PIPELINE, load_tagger
 from benchmark_plugins.attacks.stopwords import stop_words
 from benchmark_plugins.attacks.textattack_env import import_textattack
 
@@ -49,6 +50,7 @@ from benchmark_plugins.attacks.embedding import counter_fitted, word_embedding  
 from benchmark_plugins.attacks.runner import VictimWrapper, probabilities, seeded  # noqa: E402
 from benchmark_plugins.attacks.search import SteadyWIR  # noqa: E402
 from benchmark_plugins.attacks.synsets import WordNetSwap, load_synsets  # noqa: E402
+from benchmark_plugins.attacks.tagger import EXCLUDED, Query, universal  # noqa: E402
 from benchmark_plugins.attacks.transformations import WholeWordMLMSwap, filler, is_whole_word  # noqa: E402
 
 LONGEST = 512
@@ -63,6 +65,8 @@ class Mends(NamedTuple):
     """Ties of the ranking go from left to right, and positions are followed after an inserted blank."""
     similarity: bool = False
     """Similarities in float64, rounded to 1e-5; the whole text where there is no window."""
+    tags: bool = False
+    """Tags come from the suite's forward pass of the tagger instead of spaCy's."""
     scores: bool = False
     """The victim's logits are rounded to 1e-5 and its probabilities computed in float64."""
     proposals: bool = False
@@ -157,6 +161,30 @@ class UseSimilarity(SentenceEncoder):  # type: ignore[misc]
             return self.model.encode(sentences)
 
 
+class SpacyTags:
+    """spaCy's pipeline as it comes, in batches, behind the suite's interface of a tagger. Answers are kept."""
+
+    def __init__(self, folder: Any) -> None:
+        import spacy
+
+        self._pipeline = spacy.load(folder, exclude=list(EXCLUDED))
+        self._known: dict[Query, str] = {}
+
+    def forget(self) -> None:
+        """Start a round without answers."""
+        self._known.clear()
+
+    def tags(self, queries: Sequence[Query]) -> list[str]:
+        """The universal tag of each query's word."""
+        from spacy.tokens import Doc
+
+        new = [query for query in dict.fromkeys(queries) if query not in self._known]
+        docs = [Doc(self._pipeline.vocab, words=list(query.words)) for query in new]
+        for query, doc in zip(new, self._pipeline.pipe(docs, batch_size=256), strict=True):
+            self._known[query] = universal(doc[query.position].tag_)
+        return [self._known[query] for query in queries]
+
+
 class _WholeWords:
     """A tokenizer that names whole words only: the library drops a nameless one."""
 
@@ -202,10 +230,14 @@ class Parts:
         self.words = set(stop_words())
         self.embedding = word_embedding(counter_fitted(resources))
         self.tagger = load_tagger(resources)
+        self.stock_tagger = SpacyTags(resources.extract(SPACY_EN) / PIPELINE)
         self.synsets = load_synsets(resources)
         self.masked: MaskedLanguageModel = resources.model(MASKED_LM)
         self.encoder = resources.model(ENCODER)
         self.stock_encoder = USE()
+
+    def part_of_speech(self, mends: Mends) -> Any:
+        return SpacyPOS(self.tagger if mends.tags else self.stock_tagger, allow_verb_noun_swap=True)
 
     def similarity(self, mends: Mends, threshold: float, metric: str, original: bool, window: int | None) -> Any:
         if mends.similarity:
@@ -232,7 +264,7 @@ def recipe(name: str, parts: Parts, mends: Mends) -> tuple[list[Any], Any, Any]:
         constraints = [
             *common,
             WordEmbeddingDistance(embedding=parts.embedding, min_cos_sim=0.5),
-            SpacyPOS(parts.tagger, allow_verb_noun_swap=True),
+            parts.part_of_speech(mends),
             parts.similarity(mends, 0.840845057, "angular", False, 15),
         ]
         swap: Any = WordSwapEmbedding(max_candidates=CANDIDATES, embedding=parts.embedding)
@@ -240,7 +272,7 @@ def recipe(name: str, parts: Parts, mends: Mends) -> tuple[list[Any], Any, Any]:
     if name == "bae":
         constraints = [
             *common,
-            SpacyPOS(parts.tagger, allow_verb_noun_swap=True),
+            parts.part_of_speech(mends),
             parts.similarity(mends, 0.936338023, "cosine", True, 15),
         ]
         ours = mends.proposals
@@ -333,13 +365,13 @@ def wrapper_of(classifier: Any, info: VictimInfo, tokenizer: Any, mends: Mends) 
 
 
 LADDER = (
-    ("order of ties, or positions after an inserted blank", Mends(search=True)),
-    ("last bits of a similarity, or the marks around the first and the last word",
-     Mends(search=True, similarity=True)),
-    ("last bits of a score", Mends(search=True, similarity=True, scores=True)),
-    ("last bits of a proposal's probability, padded to 512", Mends(True, True, True, True)),
-    ("last bits of the victim, padded to 512", Mends(True, True, True, True, True)),
-)  # fmt: skip
+    ("order of ties, or positions after an inserted blank", "search"),
+    ("last bits of a similarity, or the marks around the first and the last word", "similarity"),
+    ("last bits of a tag", "tags"),
+    ("last bits of a score", "scores"),
+    ("last bits of a proposal's probability, padded to 512", "proposals"),
+    ("last bits of the victim, padded to 512", "forward"),
+)
 """Mends added one after the other, and what a difference that one removes is called."""
 
 
@@ -347,11 +379,9 @@ def explain(
     name: str, parts: Parts, classifier: Any, info: VictimInfo, tokenizer: Any, example: Any, seed: int, ours: Result
 ) -> str:
     """The first mend with which the stock loop ends as the engine does; ``unexplained`` when none does."""
-    for reason, mends in LADDER:
-        parts.tagger.forget()
-        begin = getattr(parts.encoder, "forget", None)
-        if begin is not None:
-            begin()
+    mends = Mends()
+    for reason, mend in LADDER:
+        mends = mends._replace(**{mend: True})
         stock = Stock(name, parts, wrapper_of(classifier, info, tokenizer, mends), mends)
         if same(stock.one(example, seed), ours):
             return reason

@@ -103,7 +103,7 @@ def stock_rounds(
     made: list[tuple[Stock, list[Result]]] = []
 
     def begin() -> tuple[tuple[Stock], dict[str, Any]]:
-        parts.tagger.forget()
+        parts.stock_tagger.forget()
         wrapper = (StockWrapper if contender == "stock" else RepairedWrapper)(model, tokenizer)
         stock = Stock(recipe, parts, wrapper)
         stock.run(warm, [0])
@@ -126,11 +126,11 @@ def engine_rounds(
     fresh_cache: Callable[[], Path] = request.getfixturevalue("fresh_cache")
     jobs = 1 if contender == "engine-1" else sizes.jobs
     cell = setting.cells[recipe]
-    benchmark.extra_info |= {"jobs": jobs, "threads": 1}
+    benchmark.extra_info |= {"jobs": jobs, "threads": 1, "concurrency": sizes.concurrency}
     made: list[list[Any]] = []
 
     def begin() -> tuple[tuple[Engine], dict[str, Any]]:
-        engine = Engine(setting.suite, fresh_cache(), jobs).__enter__()
+        engine = Engine(setting.suite, fresh_cache(), jobs, sizes.concurrency).__enter__()
         engine.warm(cell, setting.warm[:1])
         return (engine,), {}
 
