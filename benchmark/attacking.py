@@ -26,6 +26,8 @@ class Execution(NamedTuple):
     """Examples side by side."""
     example_seconds: float | None = 600.0
     """The most that an attack may run on one example by itself, without waiting for answers; None for no limit."""
+    device: str = "auto"
+    """Where networks compute, see ``benchmark.devices``."""
 
 
 class Built(NamedTuple):
@@ -50,19 +52,23 @@ class Armoury:
 
         key = f"{name}/{task.dataset}"
         if self._latest is None or self._latest.key != key:
-            contract = self._suite.contract_for(task.dataset)
-            clause = contract.similarity
-            validator = Validator(
-                contract,
-                self._resources.model(clause.encoder) if clause else None,
-                self._resources.model(contract.lexicon) if contract.lexicon else None,
-                self._window() if contract.forbid_truncation else None,
-            )
+            validator = self.validator(task.dataset)
             gate = Gate(validator)
             item = self._registry.get("attack", name).item
             values = parse(item.options, options, f"attack '{name}'")
             self._latest = Built(key, item.build(values, self._resources, gate, task), validator, gate)
         return self._latest
+
+    def validator(self, dataset: str) -> Validator:
+        """The suite's contract for one dataset, with what its clauses need."""
+        contract = self._suite.contract_for(dataset)
+        clause = contract.similarity
+        return Validator(
+            contract,
+            self._resources.model(clause.encoder) if clause else None,
+            self._resources.model(contract.lexicon) if contract.lexicon else None,
+            self._window() if contract.forbid_truncation else None,
+        )
 
     def _window(self) -> Window:
         """How much of a text the suite's model reads; a template makes it a little less."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.api import RUNNABLE, Objective, Track, Wrapper
 from benchmark.errors import UnknownName
 from benchmark.registry import Registry
-from benchmark.suite import Contract, Suite
+from benchmark.suite import FROZEN, Contract, Suite, load_frozen
 
 EVERY = "all"
 """As the name of an attack: every registered attack that can run."""
@@ -16,9 +17,22 @@ NATIVE = "-native"
 """Ends the name of a suite on the native track."""
 
 
+PAGES = Path("leaderboards")
+"""Where the pages of superseded versions are looked for, below the working directory."""
+
+
 def suite_named(registry: Registry, name: str) -> Suite:
-    """A suite by name or path; ``SUITE-native`` is SUITE on the native track. Raises UnknownName."""
+    """A suite by name or path; ``SUITE-native`` is SUITE on the native track, ``SUITE@vN`` a version of it.
+
+    A path is a TOML file or the folder of a published page, whose frozen suite it is. Raises UnknownName and BadSuite.
+    """
     known = {entry.name for entry in registry.items("suite")}
+    base, at, version = name.rpartition("@v")
+    if at and name not in known and version.isdigit():
+        current = registry.suite(base) if base in known else None
+        if current is not None and current.version == int(version):
+            return current
+        return load_frozen(PAGES / base / f"v{version}" / FROZEN)
     if name.endswith(NATIVE) and name not in known and name.removesuffix(NATIVE) in known:
         return native(registry.suite(name.removesuffix(NATIVE)))
     return registry.suite(name)

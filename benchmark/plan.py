@@ -120,10 +120,14 @@ def _victim_cells(
     if is_randomised(composition, values):
         spec["defense"]["randomised"] = True
     reason = not_applicable_reason(composition, model.item.offers) or _unknown_use(registry, composition, values)
+    if reason is None and composition.complete is not None and suite.inference.identity():
+        reason = f"'{name}' is a complete defense: it has its own arithmetic, not {suite.inference.precision}"
     if reason is None:
         spec["defense"] |= _uses_spec(registry, suite, composition, values, dataset.name)
     victim = VictimPlan(cell_key(spec), spec, composition.name, options, dataset.name, seed)
     clean_spec = {"kind": "clean", "victim": spec, "test_rows": source.use.test_rows}
+    if inference := suite.inference.identity():
+        clean_spec["inference"] = inference
     cells = [_cell(suite, victim, clean_spec, None, {}, (), reason)]
     for attack_name in suite.attacks:
         attack = registry.get("attack", attack_name)
@@ -136,6 +140,8 @@ def _victim_cells(
             "sample": list(ids),
             "attack": _attack_spec(registry, attack, chosen),
         }
+        if inference:
+            attack_spec["inference"] = inference
         if scrutiny := suite.scrutiny.for_victim(is_randomised(composition, values)):
             attack_spec["scrutiny"] = scrutiny
         if suite.contract.lexicon:

@@ -23,6 +23,7 @@ CHILD_ENVIRONMENT = {
     # glibc hands large blocks back at once and gets them again zeroed: 6 % of a training step (docs/measured.md).
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it products on a GPU may be summed in another order each time
 }
 """Read when a child loads its libraries."""
 
@@ -36,13 +37,16 @@ class Event(NamedTuple):
 
 
 class _Worker:
-    def __init__(self, process: SpawnProcess, connection: Connection) -> None:
-        self.process, self.connection = process, connection
+    def __init__(self, process: SpawnProcess, connection: Connection, place: int) -> None:
+        self.process, self.connection, self.place = process, connection, place
         self.number: int | None = None
 
 
 class Pool:
-    """Processes running ``target(connection, *arguments)``; use as a context manager."""
+    """Processes running ``target(connection, number, *arguments)``; use as a context manager.
+
+    ``number`` tells the workers apart, from 0; one that replaces a dead one has its number.
+    """
 
     def __init__(self, size: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         import multiprocessing
@@ -101,15 +105,17 @@ class Pool:
 
     def _start(self) -> _Worker:
         here, there = self._context.Pipe()
+        taken = {worker.place for worker in self._workers}
+        place = next(number for number in range(self._size) if number not in taken)
         before = {name: os.environ.get(name) for name in CHILD_ENVIRONMENT}
         os.environ.update(CHILD_ENVIRONMENT)
         try:
-            process = self._context.Process(target=self._target, args=(there, *self._arguments), daemon=True)
+            process = self._context.Process(target=self._target, args=(there, place, *self._arguments), daemon=True)
             process.start()
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
         there.close()
-        worker = _Worker(process, here)
+        worker = _Worker(process, here, place)
         self._workers.append(worker)
         return worker

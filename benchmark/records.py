@@ -102,11 +102,22 @@ class CleanRecord(Strict):
     prediction: int
 
 
+class Status(StrEnum):
+    """Who vouches for a published cell."""
+
+    RUN = "run"
+    """Whoever published the page ran it."""
+    CLAIMED = "claimed"
+    """Submitted by somebody else; consistent in itself, but nobody has run it again."""
+    VERIFIED = "verified"
+    """Submitted, and a random part of it was run again with the same result."""
+
+
 class CellFile(Strict):
     """What a cell is. ``spec`` is the canonical specification whose hash is ``key`` (see ``benchmark.identity``).
 
     ``attack`` is None for the clean evaluation of a victim. ``provenance`` (versions, machine, training cost) is not
-    part of the identity.
+    part of the identity, and neither are ``status`` and ``external`` (the records came in an archive of somebody else).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -121,13 +132,22 @@ class CellFile(Strict):
     model: str
     spec: dict[str, Any]
     provenance: dict[str, Any] = Field(default_factory=dict)
+    status: Status = Status.RUN
+    external: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Status and origin are written for submitted cells only, so that other pages stay what they are."""
+        fields: dict[str, Any] = handler(self)
+        ours = self.status is Status.RUN and not self.external
+        return {name: value for name, value in fields.items() if not ours or name not in ("status", "external")}
 
 
 def parse(kind: type[Record], text: str | bytes, where: str) -> Record:
     """Read one strict JSON object; raises NewerSchema or BadRecord, both naming ``where``."""
     try:
         data = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadRecord(f"{where} is not JSON ({problem})", "Remove it, or restore it from a copy") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

@@ -203,7 +203,7 @@ class Runner:
             "forwards_per_prediction": value["forwards_per_prediction"],
             "probe": value["probe"],
             **({"attack_access": cell.access} if cell.access else {}),
-            "environment": self._environment,
+            "environment": {**self._environment, "device": value["device"]},
         }
         self.store.set_provenance(cell.file.model_copy(update={"provenance": provenance}))
         if cell.attack is None:

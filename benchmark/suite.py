@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,8 @@ from pydantic import (
 
 from benchmark.api.attacks import Track
 from benchmark.errors import BadSuite
+
+Precision = Literal["fp32", "bf16"]
 
 CONTRACT_ADDITIONS = frozenset(
     {
@@ -113,13 +116,25 @@ class Training(Part):
     evaluations_per_epoch: Annotated[int, Field(ge=1)] = 2
     patience: Annotated[int, Field(ge=1)] = 4
     """Evaluations without a better clean validation accuracy before training stops."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the passes in training; weights, optimiser and predictions are fp32 in any case."""
+    precision: Precision = "fp32"
+    """Arithmetic of the passes in training; weights, optimiser and model selection are fp32 in any case."""
 
     @model_serializer(mode="wrap")
     def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The precision came after the first published page and is written only where it is not at its default."""
         return without_defaults(type(self), handler(self), frozenset({"precision"}))
+
+
+class Inference(Part):
+    """How fitted victims compute when they are asked (docs/performance.md)."""
+
+    precision: Precision = "fp32"
+    """Arithmetic of the forward passes that answer the harness and the attacks. Fitting, the victims' weights and
+    white-box gradients stay fp32 in any case."""
+
+    def identity(self) -> dict[str, Any]:
+        """What of it belongs to a cell's identity; nothing at the defaults, so that older keys stay."""
+        return {} if self == Inference() else {"precision": self.precision}
 
 
 class Scrutiny(Part):
@@ -170,6 +185,7 @@ class Suite(Part):
     seeds: tuple[int, ...] = (0,)
     contract: Contract
     training: Training = Training()
+    inference: Inference = Inference()
     scrutiny: Scrutiny = Scrutiny()
     datasets: dict[str, SuiteDataset]
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -186,9 +202,10 @@ class Suite(Part):
 
     @model_serializer(mode="wrap")
     def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The table of scrutiny came after the first published page and is written only where something is set."""
+        """Tables that came after the first published page are written only where something is set in them."""
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "scrutiny" or self.scrutiny != Scrutiny()}
+        unset = {"scrutiny": self.scrutiny == Scrutiny(), "inference": self.inference == Inference()}
+        return {name: value for name, value in fields.items() if not unset.get(name, False)}
 
     def contract_for(self, dataset: str) -> Contract:
         """The contract with the dataset's own share of perturbed words."""
@@ -196,8 +213,14 @@ class Suite(Part):
         return self.contract if share is None else self.contract.model_copy(update={"perturbed_words": share})
 
 
+FROZEN = "suite.json"
+"""The suite beside a published page."""
+
+
 def load_suite(path: Path) -> Suite:
-    """Read a suite file; raises BadSuite naming file, line and field."""
+    """Read a suite file, or the frozen suite of a page's folder; raises BadSuite naming file, line and field."""
+    if path.is_dir() or path.name == FROZEN:
+        return load_frozen(path / FROZEN if path.is_dir() else path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -216,6 +239,20 @@ def load_suite(path: Path) -> Suite:
         line = line_of(text, loc)
         where = f"{path}, line {line}" if line else str(path)
         raise BadSuite(f"{where}: field '{'.'.join(loc) or '(top)'}': {first['msg']}", "See docs/suites.md") from None
+
+
+def load_frozen(path: Path) -> Suite:
+    """The suite that a published page was frozen to; raises BadSuite."""
+    try:
+        return Suite.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise BadSuite(f"{path} is missing", "Give the folder of a page, such as leaderboards/<suite>/v1") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "(top)"
+        raise BadSuite(f"{path}: field '{field}': {first['msg']}", "Restore it from a copy") from None
+    except (OSError, ValueError, RecursionError) as problem:
+        raise BadSuite(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
 
 
 def line_of(text: str, loc: list[str]) -> int | None:

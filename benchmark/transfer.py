@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from benchmark.attacking import Execution
 from benchmark.errors import BenchError, StoreError
 from benchmark.identity import digest
 from benchmark.plan import CellPlan, Plan, VictimPlan
@@ -73,7 +74,12 @@ class Source(NamedTuple):
 
 
 def measure(
-    plan: Plan, store: Records, cache: Path, jobs: int, told: Callable[[str], None] = lambda text: None
+    plan: Plan,
+    store: Records,
+    cache: Path,
+    jobs: int,
+    told: Callable[[str], None] = lambda text: None,
+    execution: Execution | None = None,
 ) -> list[Share]:
     """Score every broken text of every ready cell on every other victim of its dataset and seed, and count.
 
@@ -88,7 +94,7 @@ def measure(
         if missing:
             todo[target.key] = missing
     if todo:
-        with Pool(max(1, min(jobs, len(todo))), worker_main, (plan.suite, cache)) as pool:
+        with Pool(max(1, min(jobs, len(todo))), worker_main, (plan.suite, cache, execution)) as pool:
             _score(pool, todo, victims, store, told)
     return [
         _share(source.cell, target, _stored(source.path(store, target)))

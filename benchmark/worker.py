@@ -18,6 +18,7 @@ from benchmark.attacking import Armoury, Built, Execution, side_by_side
 from benchmark.broker.hub import Broker
 from benchmark.calibration import is_miscalibrated
 from benchmark.data.source import DataSource, sources_of
+from benchmark.devices import place
 from benchmark.engine import VictimInfo, probe_determinism
 from benchmark.errors import BenchError
 from benchmark.plan import CellPlan, VictimPlan, attack_options
@@ -26,6 +27,7 @@ from benchmark.records import CleanRecord, Outcome
 from benchmark.registry import Registry, load_registry
 from benchmark.resources import BenchResources
 from benchmark.suite import Suite
+from benchmark.watch import Watch
 
 if TYPE_CHECKING:
     from benchmark.evaluate import Target
@@ -82,16 +84,29 @@ class Workbench:
     """The loaded state of one process: registry, data, and the latest victim and attack."""
 
     def __init__(
-        self, suite: Suite, cache: Path, registry: Registry | None = None, execution: Execution | None = None
+        self,
+        suite: Suite,
+        cache: Path,
+        registry: Registry | None = None,
+        execution: Execution | None = None,
+        fitted: Path | None = None,
+        number: int = 0,
+        watch: Watch | None = None,
     ) -> None:
+        """``fitted``: where checkpoints and probes lie, if not in the cache (somebody else's checkpoint). ``number``
+        tells the workers of a run apart. Raises BenchError where the execution's device is not here."""
         from benchmark.assets.store import AssetStore
 
         self.suite = suite
         self.cache = cache
+        self.fitted = fitted or cache
         self.registry = registry or load_registry()
         self.execution = execution or Execution()
         self.broker = Broker(self.execution.concurrency)
-        self.resources = BenchResources(self.registry, AssetStore(cache, progress=False), self.broker)
+        self.device = place(self.execution.device, number)
+        assets = AssetStore(cache, progress=False)
+        self.watch = watch
+        self.resources = BenchResources(self.registry, assets, self.broker, self.device, watch)
         self.armoury = Armoury(suite, self.registry, self.resources)
         self.sources: Mapping[str, DataSource] = sources_of(self.registry, suite)
         self._parts: dict[str, Splits] = {}
@@ -143,20 +158,24 @@ class Workbench:
                 self.resources,
                 partial(self._adversarial, plan, info),
             )
-            folder = self.cache / "victims" / plan.key
+            folder = self.fitted / "victims" / plan.key
             classifier, log = fit_or_load(
                 parse_name(plan.defense, self.registry),
                 plan.options,
                 context,
                 self.suite.training,
                 folder,
+                self.suite.inference.precision,
+                self.watch,
             )
             if not probe_determinism(classifier, [example.text for example in parts.validation[:4]]):
                 raise BenchError(
                     f"the victim '{plan.defense}' gives other logits each time it is asked",
                     "Turn dropout off at prediction time; a randomised defense draws from its seed and the text",
                 )
-            found = stored_probe(self.cache / "probes" / f"{plan.key}.json", classifier, parts.validation)
+            # The checkpoint is shared by all precisions, what the victim answers is not.
+            marks = "".join(f"-{value}" for value in self.suite.inference.identity().values())
+            found = stored_probe(self.fitted / "probes" / f"{plan.key}{marks}.json", classifier, parts.validation)
             self._victim = Fitted(plan.key, classifier, info, log, found)
         return self._victim
 
@@ -191,9 +210,12 @@ class Workbench:
         predictions = victim.classifier.logits(job.texts).argmax(axis=-1)
         return {"predictions": [int(found) for found in predictions]}
 
-    @staticmethod
-    def _facts(victim: Fitted) -> dict[str, Any]:
-        return {"forwards_per_prediction": victim.classifier.forwards_per_prediction, "probe": victim.probe}
+    def _facts(self, victim: Fitted) -> dict[str, Any]:
+        return {
+            "forwards_per_prediction": victim.classifier.forwards_per_prediction,
+            "probe": victim.probe,
+            "device": self.device.partition(":")[0],
+        }
 
     def attack(self, cell: CellPlan) -> Built:
         """The built attack and the validator of its contract, for one attack and dataset."""
@@ -239,8 +261,15 @@ def target_of(victim: Fitted, scrutiny: Mapping[str, Any], broker: Broker) -> Ta
     )
 
 
-def worker_main(connection: Any, suite: Suite, cache: Path, execution: Execution | None = None) -> None:
-    """Serve jobs from ``connection`` until it closes. Interrupts are the parent's business."""
+def worker_main(
+    connection: Any,
+    worker: int,
+    suite: Suite,
+    cache: Path,
+    execution: Execution | None = None,
+    fitted: Path | None = None,
+) -> None:
+    """Serve jobs from ``connection`` until it closes, as the worker of that number; the parent sees to interrupts."""
     import signal
     import traceback
 
@@ -256,8 +285,8 @@ def worker_main(connection: Any, suite: Suite, cache: Path, execution: Execution
 
             try:
                 if bench is None:
-                    _one_thread()
-                    bench = Workbench(suite, cache, execution=execution)
+                    one_thread()
+                    bench = Workbench(suite, cache, execution=execution, fitted=fitted, number=worker)
                 emit("done", bench.run(job, emit))
             except (EOFError, BrokenPipeError, ConnectionError):
                 raise
@@ -270,7 +299,8 @@ def worker_main(connection: Any, suite: Suite, cache: Path, execution: Execution
         return  # the parent is gone: nothing to tell and nobody to tell it to
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
+    """Let torch compute in this process with one thread, and with deterministic algorithms where it has them."""
     import torch
 
     torch.set_num_threads(1)

@@ -37,7 +37,7 @@ from benchmark.api.defenses import (
     Wrapper,
 )
 from benchmark.api.models import Lexicon, MaskedLanguageModel, Model, SentenceEncoder, SynonymTable
-from benchmark.api.network import EmbeddingNetwork, LayeredNetwork, Network, pool_rows, text_logits
+from benchmark.api.network import EmbeddingNetwork, LayeredNetwork, Network, UnpaddedNetwork, pool_rows, text_logits
 from benchmark.api.rows import COLUMN_SEPARATOR, Row, RowBatch, TrainingBatch, pad_rows
 
 __all__ = [
@@ -85,6 +85,7 @@ __all__ = [
     "TokenGradients",
     "Track",
     "TrainingBatch",
+    "UnpaddedNetwork",
     "Uses",
     "Victim",
     "WrapContext",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class Resources(AssetReader, Protocol):
 
     def model(self, name: str) -> Any:
         """The loaded model registered under ``name`` (loaded once per process); raises UnknownName."""
+
+    def tool(self, part: str, tool: T, methods: Sequence[str]) -> T:
+        """``tool`` itself: something that a plugin loaded and asks often, by ``methods``, for all examples.
+
+        ``bench profile`` then shows their time under the name ``part`` and not as part of the search.
+        """
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.api.rows import Row, RowBatch, TrainingBatch
@@ -37,6 +38,16 @@ class Network(Protocol):
     def parameters(self) -> Any: ...
 
     def state_dict(self) -> Any: ...
+
+
+class UnpaddedNetwork(Network, Protocol):
+    """A network that predicts for rows of any lengths without padding. Optional: others get rows of equal length."""
+
+    def unpadded(self, rows: Sequence[Row]) -> torch.Tensor | None:
+        """Scores ``[R, C]``, in eval mode; row r depends on row r only, bit for bit. None: this network cannot.
+
+        The same bits as those of a call on a batch of rows of the same length, four or more.
+        """
 
 
 class EmbeddingNetwork(Network, Protocol):

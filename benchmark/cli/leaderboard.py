@@ -1,4 +1,4 @@
-"""``bench leaderboard``: publish a page, verify one, compare two. Nothing here needs torch."""
+"""``bench leaderboard``: publish a page, verify one, compare two. Only ``verify`` needs torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli.verify import verify_page
+
 if TYPE_CHECKING:
     from benchmark.leaderboard.selection import Prescribed
     from benchmark.registry import Registry
     from benchmark.suite import Suite
 
 app = typer.Typer(help="Publish a leaderboard, verify one, compare two.", no_args_is_help=True)
+app.command("verify")(verify_page)
 
 
 @app.command("publish")
@@ -42,15 +45,18 @@ def check_page(
     path: Annotated[Path, typer.Argument(help="A page's folder, or one that holds pages.")] = Path("leaderboards"),
 ) -> None:
     """Recompute a published page from its evidence; exit code 1 when anything differs."""
-    from benchmark.leaderboard.check import check
+    from benchmark.leaderboard.check import inspect
 
-    problems = check(path)
+    report = inspect(path)
+    problems = report.problems
     for problem in problems:
         typer.echo(problem)
+    for note in report.notes:
+        typer.echo(f"note: {note}")
     if problems:
         typer.echo(f"{len(problems)} difference{'s' if len(problems) > 1 else ''} in {path}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{path}: every number follows from the evidence")
+    typer.echo(f"{path}: " + ("sound" if report.notes else "every number follows from the evidence"))
 
 
 @app.command("diff")
@@ -58,11 +64,35 @@ def diff_pages(
     a: Annotated[Path, typer.Argument(help="Folder of the older page.")],
     b: Annotated[Path, typer.Argument(help="Folder of the newer page.")],
 ) -> None:
-    """Explain what moved between two pages: conditions first, then rows, each within or beyond its intervals."""
+    """Explain what moved between two pages: conditions first, then rows, within or beyond their intervals, and why."""
     from benchmark.leaderboard.diff import diff
 
     for line in diff(a, b) or ["nothing moved"]:
         typer.echo(line)
+
+
+@app.command("render")
+def render_page(
+    page: Annotated[Path, typer.Argument(help="Folder of a published page.")],
+) -> None:
+    """Write the page's derived files again (markdown, JSON, plots, index) from its evidence, which stays as it is."""
+    from benchmark.leaderboard.publish import render
+
+    typer.echo(f"{page}: {len(render(page))} files")
+
+
+@app.command("schema")
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it to this file instead of printing it.")] = None,
+) -> None:
+    """Print the JSON Schema of leaderboard.json."""
+    from benchmark.leaderboard.schema import schema_bytes
+    from benchmark.store import write_atomic
+
+    if out is None:
+        typer.echo(schema_bytes().decode(), nl=False)
+    else:
+        write_atomic(out, schema_bytes().decode())
 
 
 def prescribed(registry: Registry, suite: Suite) -> Prescribed:

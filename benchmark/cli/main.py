@@ -6,7 +6,24 @@ import sys
 
 import typer
 
-from benchmark.cli import attacks, audit, compare, curves, doctor, fetch, flags, leaderboard, listing, run, show
+from benchmark.cli import (
+    attacks,
+    audit,
+    compare,
+    curves,
+    doctor,
+    export,
+    fetch,
+    flags,
+    leaderboard,
+    listing,
+    precision,
+    profile,
+    query,
+    run,
+    show,
+    submit,
+)
 from benchmark.cli.messages import complain, stopped
 from benchmark.errors import BenchError
 
@@ -29,12 +46,17 @@ def make_app() -> typer.Typer:
     app.command("show")(show.show)
     app.command("compare")(compare.compare)
     app.command("attacks")(attacks.attacks)
+    app.command("query", epilog=query.EPILOG)(query.query)
+    app.command("export", epilog=export.EPILOG)(export.export)
     app.command("curves")(curves.curves)
     app.command("flags")(flags.flags)
+    app.command("profile")(profile.profile)
+    app.command("precision")(precision.precision)
     app.command("fetch")(fetch.fetch)
     app.command("doctor")(doctor.doctor)
     app.add_typer(leaderboard.app, name="leaderboard")
     app.add_typer(audit.app, name="audit")
+    app.add_typer(submit.app, name="submit")
     return app
 
 

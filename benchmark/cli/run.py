@@ -39,13 +39,14 @@ def run(
     seed: list[int] = typer.Option([], "--seed", help="Training seed(s) instead of the suite's."),
     limit: int | None = typer.Option(None, min=1, help="Attack the first N examples of each sample (not publishable)."),
     options: list[str] = typer.Option(
-        [], "--set", help="NAME.OPTION=VALUE of a defense or attack, or training.FIELD=VALUE."
+        [], "--set", help="NAME.OPTION=VALUE of a defense or attack, training.FIELD=VALUE or inference.precision=bf16."
     ),
     jobs: int = typer.Option(0, min=0, help="Worker processes; 0 means one a core, less where memory is short."),
     concurrency: int = typer.Option(16, min=1, help="Examples attacked side by side in each worker; not in a record."),
     example_seconds: float = typer.Option(
         600.0, min=0, help="The most an attack may run on one example by itself; past it: error. 0 means no limit."
     ),
+    device: str = typer.Option("auto", help="cpu, cuda, mps, or auto: the first that is here of cuda, mps, cpu."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and its estimated cost; run nothing."),
     cascade: bool = typer.Option(
         False, "--cascade", help="Cheapest attack first, later ones on what is left: the same worst case, sooner."
@@ -68,6 +69,7 @@ def run(
     from benchmark.attacking import Execution
     from benchmark.choice import native, selected, suite_named, with_strangers
     from benchmark.data.source import sources_of
+    from benchmark.devices import resolve
     from benchmark.errors import BenchError
     from benchmark.plan import make_plan
     from benchmark.registry import load_registry, require_sound
@@ -76,6 +78,8 @@ def run(
     chosen = bool(defense or attack or dataset or seed or options) or suite is not None
     if not everything and not chosen:
         raise BenchError("nothing was selected", "Say bench run --all, or choose with --suite, -d, -a or --dataset")
+    if device != "auto":  # auto is for the workers to find out: asking torch takes a while
+        resolve(device)
     registry = load_registry()
     require_sound(registry, skip_broken)
     wanted = suite_named(registry, suite or DEFAULT_SUITE)
@@ -86,7 +90,7 @@ def run(
     wanted = selected(registry, wanted, defense, attack, names, seed)
     if files:
         wanted = wanted.model_copy(update={"datasets": _local(files, text_column, label_column)})
-    wanted = _with_set(wanted, options)
+    wanted = with_set(wanted, options)
     plan = make_plan(registry, wanted, sources_of(registry, wanted), limit)
     opened = Store(store or default_store())
     console = Console()
@@ -96,7 +100,7 @@ def run(
     if fresh:
         for cell in plan.ready:
             opened.discard(cell.key)
-    execution = Execution(concurrency, example_seconds or None)
+    execution = Execution(concurrency, example_seconds or None, device)
     result = _execute(console, registry, wanted, plan, opened, jobs, cascade, execution)
     if cascade:
         from benchmark.cli.cascade import print_worst_cases
@@ -106,7 +110,7 @@ def run(
     if transfer:
         from benchmark.cli.transfer import run_transfer
 
-        run_transfer(console, plan, opened, jobs or default_jobs())
+        run_transfer(console, plan, opened, jobs or default_jobs(), execution)
 
 
 def _track(text: str) -> Track:
@@ -177,32 +181,35 @@ def _local(files: list[Path], text_column: str, label_column: str) -> dict[str, 
     }
 
 
-def _with_set(suite: Suite, given: list[str]) -> Suite:
-    """The suite with ``NAME.OPTION=VALUE`` over its options, or over its training where NAME is ``training``."""
+def with_set(suite: Suite, given: list[str]) -> Suite:
+    """The suite with ``NAME.OPTION=VALUE`` over its options, or over its table ``training`` or ``inference``."""
     from pydantic import ValidationError
 
     from benchmark.errors import BadOptions
     from benchmark.options import parse_value
-    from benchmark.suite import Training
+    from benchmark.suite import Inference, Part, Training
 
     merged = {name: dict(values) for name, values in suite.options.items()}
-    training = suite.training.model_dump()
+    kinds: dict[str, type[Part]] = {"training": Training, "inference": Inference}
+    tables = {name: getattr(suite, name).model_dump() for name in kinds}
     for text in given:
         path, equals, value = text.partition("=")
         name, dot, option = path.partition(".")
         if not equals or not dot or not name or not option:
             raise BadOptions(f"--set {text} is not NAME.OPTION=VALUE", "For example --set mvp.templates=2")
-        target = training if name == "training" else merged.setdefault(name, {})
+        target = tables[name] if name in tables else merged.setdefault(name, {})
         target[option] = parse_value(value)
-    try:
-        changed = Training.model_validate(training)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadOptions(
-            f"--set training.{where}: {first['msg']}", f"Known: {', '.join(Training.model_fields)}"
-        ) from None
-    return suite.model_copy(update={"options": merged, "training": changed})
+    changed: dict[str, Part] = {}
+    for name, kind in kinds.items():
+        try:
+            changed[name] = kind.model_validate(tables[name])
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise BadOptions(
+                f"--set {name}.{where}: {first['msg']}", f"Known: {', '.join(kind.model_fields)}"
+            ) from None
+    return suite.model_copy(update={"options": merged, **changed})
 
 
 def _print_plan(console: Console, plan: Plan, store: Store) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.attacking import Execution
     from benchmark.plan import Plan
     from benchmark.store import Store
 
 
-def run_transfer(console: Console, plan: Plan, store: Store, jobs: int) -> None:
+def run_transfer(console: Console, plan: Plan, store: Store, jobs: int, execution: Execution) -> None:
     """Score, print, and write ``reports/<suite>-vN-transfer.md`` and ``.json`` in the store."""
     import json
 
@@ -20,7 +21,7 @@ def run_transfer(console: Console, plan: Plan, store: Store, jobs: int) -> None:
     from benchmark.transfer import as_json, as_markdown, measure
 
     with store.lock():
-        shares = measure(plan, store, cache_root(), jobs, lambda text: console.print(text, markup=False))
+        shares = measure(plan, store, cache_root(), jobs, lambda text: console.print(text, markup=False), execution)
     if not shares:
         console.print("no transfer matrix: it needs two defenses on one dataset, one of them broken", markup=False)
         return

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Example, FitContext, ObjectiveContext, ObjectiveRun, TrainingBatch
+from benchmark.devices import arithmetic
 from benchmark.errors import BenchError
 from benchmark.fit.batching import batches, steps_per_epoch
 from benchmark.fit.classifier import NetworkClassifier
@@ -24,7 +25,7 @@ from benchmark.identity import derive_seed
 if TYPE_CHECKING:
     import torch
 
-    from benchmark.suite import Training
+    from benchmark.suite import Precision, Training
 
 Progress = Callable[[float, str], None]
 Begin = Callable[[ObjectiveContext], ObjectiveRun]
@@ -74,8 +75,8 @@ def train(network: Any, begin: Begin, context: FitContext, training: Training, e
 
     if training.epochs:
         require_classes(context)
-    on_gpu = next(network.parameters()).is_cuda
-    with torch.random.fork_rng(devices=None if on_gpu else []), autocast(network, training.precision):
+    device = next(network.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), autocast(network, training.precision):
         torch.manual_seed(derive_seed("dropout", context.seed))
         return _Run(network, begin, context, training, edit).run()
 
@@ -224,7 +225,8 @@ def make_optimizer(parameters: Iterable[Iterable[torch.nn.Parameter]], training:
         {"params": [p for p in chosen if p.ndim >= 2], "weight_decay": training.weight_decay},
         {"params": [p for p in chosen if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.learning_rate, fused=True)
+    fused = all(p.device.type in ("cpu", "cuda") for p in chosen)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.learning_rate, fused=fused)
 
 
 def rate(done: float, warmup: float) -> float:
@@ -233,7 +235,7 @@ def rate(done: float, warmup: float) -> float:
 
 
 @contextmanager
-def autocast(network: Any, precision: str) -> Iterator[None]:
+def autocast(network: Any, precision: Precision) -> Iterator[None]:
     """Let the network's own methods compute in ``precision`` while the context lasts; their results are fp32.
 
     Only the network is cast: losses, perturbations and regularisers of an objective stay in fp32.
@@ -243,13 +245,13 @@ def autocast(network: Any, precision: str) -> Iterator[None]:
     if precision == "fp32":
         yield
         return
-    device = next(network.parameters()).device.type
+    device = next(network.parameters()).device
 
     def cast(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             if torch.is_inference_mode_enabled():  # a prediction, for model selection
                 return method(*args, **kwargs)
-            with torch.autocast(device, torch.bfloat16):
+            with arithmetic(device, precision):
                 return method(*args, **kwargs).float()
 
         return call

@@ -24,9 +24,10 @@ from benchmark.api import (
 from benchmark.errors import AssetCorrupt, BenchError
 from benchmark.fit.compose import Composition, parsed_options
 from benchmark.identity import derive_seed
+from benchmark.watch import Watch
 
 if TYPE_CHECKING:
-    from benchmark.suite import Training
+    from benchmark.suite import Precision, Training
 
 
 def fit_or_load(
@@ -35,8 +36,13 @@ def fit_or_load(
     context: FitContext,
     training: Training,
     folder: Path,
+    precision: Precision = "fp32",
+    watch: Watch | None = None,
 ) -> tuple[Classifier, dict[str, Any]]:
     """The fitted defense and its log; from ``folder`` where a sound checkpoint is there, else trained and saved.
+
+    ``precision`` is the arithmetic of the classifier that is returned (a complete defense has its own). Everything
+    that is fitted is fitted in fp32, wrappers too, so that all precisions share a checkpoint.
 
     A damaged checkpoint is discarded and the reason is in the log (``discarded``): the defense is fitted again. The
     log's ``loaded`` says where it came from; ``training`` and ``parameters`` are those of the training. Raises what
@@ -58,7 +64,7 @@ def fit_or_load(
     if composition.complete is not None:
         classifier, log = _complete(composition.complete, values, context, folder, meta)
     else:
-        classifier, log = _composed(composition, values, context, training, folder, meta)
+        classifier, log = _composed(composition, values, context, training, folder, meta, precision, watch)
     return classifier, {**log, "loaded": meta is not None, "discarded": discarded}
 
 
@@ -69,6 +75,8 @@ def _composed(
     training: Training,
     folder: Path,
     meta: dict[str, Any] | None,
+    precision: Precision,
+    watch: Watch | None,
 ) -> tuple[Classifier, dict[str, Any]]:
     import torch
 
@@ -80,20 +88,27 @@ def _composed(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("head", context.seed))
         network = head.build(context.base, context.task, values[head.name])
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(next(context.base.network.parameters()).device)
     if meta is not None:
         log = checkpoint.load_network(network, folder)["log"]
-        return _wrapped(composition, values, context, NetworkClassifier(network), log["wrappers"]), log
+        if watch is not None:
+            watch.network(network)
+        asked = NetworkClassifier(network, precision=precision)
+        return _wrapped(composition, values, context, asked, log["wrappers"]), log
     result = _train(composition, values, context, training, network)
     network.eval()
     states: dict[str, Any] = {}
     classifier = _wrapped(composition, values, context, NetworkClassifier(network), states, fit=True)
+    if precision != "fp32":
+        classifier = _wrapped(composition, values, context, NetworkClassifier(network, precision=precision), states)
     log = {
         "training": asdict(result),
         "parameters": sum(p.numel() for p in network.parameters()),
         "wrappers": states,
     }
     checkpoint.save_network(network, folder, {"defense": composition.name, "log": log})
+    if watch is not None:
+        watch.network(network)
     return classifier, log
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmark.human.records import AuditItem, AuditKey, AuditResult, Judged, Kind, Preserved
 from benchmark.human.sheet import Votes
 from benchmark.identity import digest
-from benchmark.leaderboard.metrics import DECIMALS, proportion
+from benchmark.leaderboard.metrics import proportion
+from benchmark.leaderboard.statistics import DECIMALS
 
 AUDIT_DIGITS = 12
 

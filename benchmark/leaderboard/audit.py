@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from benchmark.identity import cell_key
 from benchmark.leaderboard.evidence import Evidence, EvidenceRecord
 from benchmark.leaderboard.selection import coordinates, differences
+from benchmark.leaderboard.versions import asset_conflicts
 from benchmark.records import CellFile, Outcome
 from benchmark.suite import Suite
 
@@ -19,6 +20,7 @@ def audit(suite: Suite, evidence: Evidence) -> list[str]:
     problems += [f"{count} cells claim the place {place}" for place, count in sorted(places.items()) if count > 1]
     keys = Counter(cell.key for cell in evidence.cells)
     problems += [f"cell {key} is listed {count} times" for key, count in sorted(keys.items()) if count > 1]
+    problems += asset_conflicts(evidence.cells)
     labels: dict[tuple[str, str], int] = {}
     for cell in evidence.cells:
         where = f"cell {cell.key} ({cell.dataset}, {cell.defense}, {cell.attack or 'clean'}, seed {cell.seed})"

@@ -1,15 +1,19 @@
-"""What moved between two published pages, and whether it moved by more than chance allows."""
+"""What moved between two published pages, by how much, whether by more than chance allows, and why."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BadRecord
 from benchmark.identity import digest
+from benchmark.leaderboard.evidence import CELLS, read_cells
 from benchmark.leaderboard.metrics import Proportion, overlap
 from benchmark.leaderboard.publish import JSON, read_frozen
+from benchmark.leaderboard.versions import assets_of, page_method, short, spec_changes, standing
+from benchmark.records import CellFile
 from benchmark.suite import Suite
 
 Place = tuple[str, str, str, int]
@@ -18,6 +22,10 @@ Place = tuple[str, str, str, int]
 def diff(a: Path, b: Path) -> list[str]:
     """Differences from page ``a`` to page ``b``: conditions first, then rows, in words; empty when nothing moved."""
     lines = _conditions(read_frozen(a), read_frozen(b))
+    methods = spec_changes(page_method(a / JSON), page_method(b / JSON))
+    lines += [f"metric {path}: {short(old)} -> {short(new)}" for path, old, new in methods]
+    cells = _cells(a), _cells(b)
+    lines += _assets(*(table.values() for table in cells))
     before, after = _rows(a), _rows(b)
     for place in sorted(before.keys() | after.keys()):
         name = "{0}, {2} ({1}), seed {3}".format(*place)
@@ -26,8 +34,45 @@ def diff(a: Path, b: Path) -> list[str]:
         elif place not in before:
             lines.append(f"{name}: new")
         else:
-            lines += [f"{name}: {change}" for change in _moves(before[place], after[place])]
+            moves = _moves(before[place], after[place])
+            changed = _standings(*(table.get(place, {}).values() for table in cells))
+            moves += ["why: " + "; ".join(_why(*(table.get(place, {}) for table in cells)))] if moves else []
+            lines += [f"{name}: {change}" for change in [*changed, *moves]]
     return lines
+
+
+def _cells(page: Path) -> dict[Place, dict[str, CellFile]]:
+    """The cells of each row, by attack (empty for the clean evaluation)."""
+    rows: dict[Place, dict[str, CellFile]] = {}
+    for cell in read_cells(page / CELLS):
+        rows.setdefault((cell.dataset, cell.model, cell.defense, cell.seed), {})[cell.attack or ""] = cell
+    return rows
+
+
+def _assets(a: Iterable[Mapping[str, CellFile]], b: Iterable[Mapping[str, CellFile]]) -> list[str]:
+    """Models, datasets and attacks of other digests: what can move every row at once."""
+    old, new = ({k: v for row in side for cell in row.values() for k, v in assets_of(cell).items()} for side in (a, b))
+    return [f"{name}: {short(old[name])} -> {short(new[name])}" for name in sorted(old.keys() & new.keys())
+            if old[name] != new[name]]  # fmt: skip
+
+
+def _why(a: Mapping[str, CellFile], b: Mapping[str, CellFile]) -> list[str]:
+    """The fields of the specifications in which the cells of one row differ; samples by their digests."""
+    reasons: dict[str, None] = {}
+    for attack in sorted(a.keys() & b.keys()):
+        for path, old, new in spec_changes(a[attack].spec, b[attack].spec):
+            values = [digest(v)[:12] if path == "sample" and v else short(v) for v in (old, new)]
+            reasons[f"{path.removeprefix('victim.')} {values[0]} -> {values[1]}"] = None
+    for attack in sorted(a.keys() ^ b.keys()):
+        reasons[
+            f"{attack or 'the clean evaluation'} was {'measured in the first page only' if attack in a else 'added'}"
+        ] = None
+    return list(reasons) or ["every specification is the same: only the other rows, or the records, changed"]
+
+
+def _standings(a: Iterable[CellFile], b: Iterable[CellFile]) -> list[str]:
+    old, new = standing(a)[0], standing(b)[0]
+    return [] if old is new else [f"{old.value} -> {new.value}"]
 
 
 def _conditions(a: Suite, b: Suite) -> list[str]:
@@ -39,8 +84,8 @@ def _conditions(a: Suite, b: Suite) -> list[str]:
         old, new = getattr(a, part), getattr(b, part)
         if old != new:
             lines.append(f"{part}: {_words(old)} -> {_words(new)}")
-    for part in ("contract", "training", "options"):
-        old, new = a.model_dump(mode="json")[part], b.model_dump(mode="json")[part]
+    for part in ("contract", "training", "inference", "options"):
+        old, new = a.model_dump(mode="json").get(part, {}), b.model_dump(mode="json").get(part, {})
         lines += [f"{part}.{key}: {_value(old, key)} -> {_value(new, key)}" for key in sorted(old.keys() | new.keys())
                   if old.get(key) != new.get(key)]  # fmt: skip
     for name in sorted(a.datasets.keys() | b.datasets.keys()):

@@ -4,6 +4,7 @@ Layout below the folder of a page::
 
     evidence/cells.json              every cell file, sorted by key
     evidence/records/<key>.jsonl     one line an example, sorted by example id
+    evidence/digests.json            digests of the two, file by file and row by row
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.api import Example
 from benchmark.errors import BadRecord
+from benchmark.leaderboard.digests import DIGESTS, digests_bytes
 from benchmark.leaderboard.edits import Edit, apply, edit_script
 from benchmark.records import LATER, SCHEMA_VERSION, CellFile, CleanRecord, ExampleRecord, Outcome, Strict, dump, parse
 
@@ -137,12 +139,13 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
     files = {CELLS: json_bytes(cells)}
     for key, found in [*evidence.attacked.items(), *evidence.clean.items()]:
         files[f"{RECORDS}/{key}.jsonl"] = "".join(dump(record) + "\n" for record in found).encode()
+    files[DIGESTS] = digests_bytes(files)
     return dict(sorted(files.items()))
 
 
 def read_evidence(page: Path) -> Evidence:
-    """Read the evidence below a page's folder; raises BadRecord naming file and line."""
-    cells = read_cells(page / CELLS)
+    """Read the evidence below a page's folder, in published order; raises BadRecord naming file and line."""
+    cells = tuple(sorted(read_cells(page / CELLS), key=lambda cell: cell.key))
     attacked: dict[str, tuple[EvidenceRecord, ...]] = {}
     clean: dict[str, tuple[CleanRecord, ...]] = {}
     for cell in cells:
@@ -207,7 +210,7 @@ def read_cells(path: Path) -> tuple[CellFile, ...]:
     """The cells of ``cells.json``; raises BadRecord."""
     try:
         data = json.loads(_read(path))
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadRecord(f"{path} is not JSON ({problem})", "Restore it from a copy") from None
     if not isinstance(data, list):
         raise BadRecord(f"{path} is not a list of cells", "Restore it from a copy")
@@ -226,13 +229,18 @@ def _read_lines(kind: type[Line], path: Path, key: str) -> tuple[Line, ...]:
     for number, record in enumerate(found, 1):
         if record.cell != key:
             raise BadRecord(f"{path}, record {number} belongs to cell {record.cell}", "Restore it from a copy")
-    return found
+    return tuple(sorted(found, key=lambda record: record.example_id))
 
 
 def _read(path: Path) -> str:
+    data = b""
     try:
-        return path.read_bytes().decode()
+        data = path.read_bytes()
+        return data.decode()
     except FileNotFoundError:
         raise BadRecord(f"{path} is missing", "Restore it from a copy, or publish the page again") from None
-    except (OSError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
+        line = data[: problem.start].count(b"\n") + 1
+        raise BadRecord(f"{path}, line {line} is not UTF-8", "Restore it from a copy") from None
+    except OSError as problem:
         raise BadRecord(f"{path} cannot be read ({problem})", "Restore it from a copy") from None

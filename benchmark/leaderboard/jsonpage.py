@@ -10,9 +10,11 @@ from benchmark.identity import digest
 from benchmark.leaderboard import metrics
 from benchmark.leaderboard.evidence import json_bytes
 from benchmark.leaderboard.metrics import Proportion
-from benchmark.leaderboard.table import AttackResult, Row, Table
+from benchmark.leaderboard.statistics import LEVEL, POWER, SIGNIFICANCE
+from benchmark.leaderboard.statistics.bootstrap import Estimate
+from benchmark.leaderboard.table import AttackResult, Entry, Overall, Pair, Row, Table
 
-PAGE_SCHEMA_VERSION = 1
+PAGE_SCHEMA_VERSION = 2
 
 
 def json_page(table: Table, evidence: Mapping[str, str]) -> bytes:
@@ -30,12 +32,81 @@ def json_page(table: Table, evidence: Mapping[str, str]) -> bytes:
                 name: {"n": len(use.sample), "sha256": digest(sorted(use.sample))}
                 for name, use in sorted(suite.datasets.items())
             },
-            "method": {"interval": "wilson", "level": metrics.LEVEL, "error_limit": metrics.ERROR_LIMIT},
+            "method": method_json(),
+            "overall": [overall_json(line, table) for line in table.overall],
+            "entries": [entry_json(entry) for entry in table.entries],
+            "pairs": [pair_json(pair) for pair in table.pairs],
+            "detectable": {name: asdict(found) for name, found in (table.detectable or {}).items()},
             "rows": [row_json(row) for row in table.rows],
             "not_measured": [asdict(place) for place in table.not_measured],
             "evidence": dict(evidence),
         }
     )
+
+
+def method_json() -> dict[str, Any]:
+    """How the numbers of a page are computed; a change of it is another metric."""
+    return {
+        "level": LEVEL,
+        "proportion": "wilson",
+        "worst_case": "percentile bootstrap over examples",
+        "over_seeds": "percentile bootstrap over examples, seeds by Student's t with pooled variance",
+        "paired_test": "exact McNemar; over several seeds exact sign-flip and bootstrap over examples and seeds",
+        "correction": "holm",
+        "significance": SIGNIFICANCE,
+        "rank": "1 + rows significantly above",
+        "power": POWER,
+        "error_limit": metrics.ERROR_LIMIT,
+    }
+
+
+def overall_json(line: Overall, table: Table) -> dict[str, Any]:
+    """One defense over all datasets as plain data."""
+    datasets = sorted({*table.suite.datasets, *(row.dataset for row in table.rows)})
+    return {
+        "model": line.model,
+        "defense": line.defense,
+        "seeds": line.seeds,
+        "worst_case_accuracy": _share(line.worst_case),
+        "clean_accuracy": _share(line.clean),
+        "ranks": dict(zip(datasets, line.ranks, strict=True)),
+        "forwards_per_prediction": line.forwards_per_prediction,
+        "training_seconds": line.training_seconds,
+        "badges": list(line.badges),
+    }
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """One defense on one dataset over its seeds as plain data."""
+    return {
+        "dataset": entry.dataset,
+        "model": entry.model,
+        "defense": entry.defense,
+        "seeds": list(entry.seeds),
+        "rank": entry.rank,
+        "unranked_reason": entry.unranked_reason,
+        "worst_case_accuracy": _share(entry.worst_case),
+        "clean_accuracy": _share(entry.clean),
+        "attacks": {name: _share(found) for name, found in entry.attacks.items()},
+        "forwards_per_prediction": entry.forwards_per_prediction,
+        "training_seconds": entry.training_seconds,
+        "badges": list(entry.badges),
+    }
+
+
+def pair_json(pair: Pair) -> dict[str, Any]:
+    """One tested pair as plain data."""
+    return {
+        "dataset": pair.dataset,
+        "better": dict(zip(("model", "defense"), pair.better, strict=True)),
+        "worse": dict(zip(("model", "defense"), pair.worse, strict=True)),
+        "difference": _share(pair.difference),
+        "p_exact": pair.p_exact,
+        "p_value": pair.p_value,
+        "p_adjusted": pair.p_adjusted,
+        "discordance": pair.discordance,
+        "separated": pair.separated,
+    }
 
 
 def row_json(row: Row) -> dict[str, Any]:
@@ -57,6 +128,8 @@ def row_json(row: Row) -> dict[str, Any]:
         "training": None if row.training is None else dict(row.training),
         "plugins": dict(row.plugins),
         "badges": list(row.badges),
+        "status": row.status,
+        "external": row.external,
     }
 
 
@@ -81,5 +154,5 @@ def _drawn(result: AttackResult) -> dict[str, Any]:
     return {"expected_accuracy": result.expected, "any_fail_accuracy": _share(result.any_fail)}
 
 
-def _share(value: Proportion | None) -> dict[str, Any] | None:
+def _share(value: Proportion | Estimate | None) -> dict[str, Any] | None:
     return None if value is None else asdict(value)

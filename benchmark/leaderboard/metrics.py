@@ -15,18 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Protocol
 
 from benchmark.errors import BadRecord
+from benchmark.leaderboard.statistics import DECIMALS, LEVEL
 from benchmark.records import Outcome
 
-LEVEL = 0.95
-"""Coverage of every interval."""
 ERROR_LIMIT = 0.01
 """Largest share of errors in a ranked cell (DESIGN: a cell above 1 % errors is not ranked)."""
 ROBUST = frozenset({Outcome.HELD, Outcome.INVALID, Outcome.EXHAUSTED})
-DECIMALS = 6
 
 
 class Scored(Protocol):
@@ -59,7 +56,7 @@ class Drawn(Protocol):
 
 @dataclass(frozen=True)
 class Proportion:
-    """A share of ``n`` examples with its 95 % Wilson interval."""
+    """A share of ``n`` examples with its 95 % interval: Wilson's, or the bootstrap's for a worst case."""
 
     value: float
     low: float
@@ -186,44 +183,24 @@ def worst_case(sample: Sequence[str], attacks: Mapping[str, Mapping[str, Outcome
 
 
 def worst_case_accuracy(sample: Sequence[str], attacks: Mapping[str, Mapping[str, Outcome]]) -> Proportion | None:
-    """Share of the sample that is robust under every attack; None as soon as one example has no worst case."""
-    found = worst_case(sample, attacks).values()
-    if None in found:
-        return None
-    return proportion(sum(value is True for value in found), len(found))
+    """Share of the sample that is robust under every attack, with its bootstrap interval over examples.
 
-
-def ranks(values: Sequence[Proportion | None]) -> list[int | None]:
-    """Competition ranks by value, ties by interval.
-
-    In order of falling value, the best row leads a group. Each next row belongs to the group while its interval
-    overlaps the interval *of the leader* (its upper end is not below the leader's lower end) and gets the leader's
-    rank; the first row that does not overlap leads the next group, with rank 1 + the number of rows before it.
-    None stays unranked and counts for nobody.
+    None as soon as one example has no worst case.
     """
-    result: list[int | None] = [None] * len(values)
-    order = sorted(((-value.value, index, value) for index, value in enumerate(values) if value), key=lambda x: x[:2])
-    leader: Proportion | None = None
-    rank = 0
-    for before, (_, index, value) in enumerate(order):
-        if leader is None or value.high < leader.low:
-            leader, rank = value, before + 1
-        result[index] = rank
-    return result
+    found = worst_case(sample, attacks).values()
+    if not found or None in found:
+        return None
+    import numpy as np
+
+    from benchmark.leaderboard.statistics.bootstrap import estimate, share
+
+    bounds = estimate(share(np.array([[value is True for value in found]])))
+    return Proportion(bounds.value, bounds.low, bounds.high, bounds.n)
 
 
 def overlap(a: Proportion, b: Proportion) -> bool:
     """Whether two intervals share a point."""
     return a.low <= b.high and b.low <= a.high
-
-
-def detectable_difference(n: int, power: float = 0.8) -> float:
-    """Smallest difference of two independent shares of ``n`` that a two-sided 5 % test finds with ``power``.
-
-    ``(z(0.975) + z(power)) * sqrt(2 * 0.25 / n)``: the usual normal approximation at its worst point, shares near 0.5.
-    """
-    normal = NormalDist()
-    return (normal.inv_cdf(1 - (1 - LEVEL) / 2) + normal.inv_cdf(power)) * math.sqrt(0.5 / n)
 
 
 def mean(values: Sequence[float]) -> float | None:

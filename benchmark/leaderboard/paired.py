@@ -1,20 +1,22 @@
-"""Two defenses on the same examples and seeds: the difference, its interval, and a paired test.
+"""Two defenses on the same examples and seeds: the difference with its interval, an effect size, and a paired test.
 
-The unit is an example: its value is the share of seeds in which the defense is right (clean) or stays right (under an
-attack). Seeds are paired by number. Everything is drawn from a fixed seed, so a page is the same on every machine.
+Seeds are paired by number, examples by id; the unit of the test is the example. Methods: docs/statistics.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchError
+from benchmark.leaderboard.statistics import DECIMALS
+from benchmark.leaderboard.statistics.bootstrap import Estimate, difference, estimate
+from benchmark.leaderboard.statistics.seeds import pooled
+from benchmark.leaderboard.statistics.significance import holm, odds_ratio, separation
 
-RESAMPLES = 10_000
-CHUNK = 500
-"""Resamples made at once; it divides ``RESAMPLES`` and bounds the memory."""
-SEED = 20230307
+if TYPE_CHECKING:
+    from benchmark.leaderboard.statistics.seeds import Scores as Array
 
 Scores = Mapping[int, Mapping[str, bool]]
 """Seed to example id to whether the defense was right."""
@@ -22,62 +24,95 @@ Scores = Mapping[int, Mapping[str, bool]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """``second`` minus ``first``, as shares in -1..1; ``low`` and ``high`` bound the 95 % interval."""
+    """``second`` against ``first``; shares in 0..1, differences in -1..1.
+
+    ``low`` and ``high`` bound the 95 % bootstrap interval of the difference, over examples and, of several, over seeds.
+    ``won`` and ``lost`` count the examples that ``second`` gets right in more, and in fewer, seeds than ``first``.
+    ``odds`` is their ratio with its exact 95 % interval (None: infinite, or without any such example undefined).
+    ``p_exact`` is the exact paired test's, of the models as they were trained; ``p_value`` also asks whether other
+    seeds could turn the difference; ``p_adjusted`` is that corrected (Holm) for comparisons that were made together.
+    """
 
     first: float
     second: float
     difference: float
     low: float
     high: float
+    won: int
+    lost: int
+    odds: float | None
+    odds_low: float
+    odds_high: float | None
+    p_exact: float
     p_value: float
+    p_adjusted: float
     seeds: int
     examples: int
 
 
 def compare(first: Scores, second: Scores) -> Comparison:
-    """The paired comparison of two defenses; raises BenchError where they do not share seeds and examples.
+    """The paired comparison of two defenses; raises BenchError where they do not share seeds and examples."""
+    one, other = _tables(first, second)
+    gained = other.sum(axis=0).astype(int) - one.sum(axis=0).astype(int)
+    variance = pooled([one, other])
+    found: Estimate = estimate(difference(one, other, variance))
+    exact, p = (round(value, DECIMALS) for value in separation(one, other, variance))
+    won, lost = int((gained > 0).sum()), int((gained < 0).sum())
+    odds, low, high = odds_ratio(won, lost)
+    return Comparison(
+        first=round(float(one.mean()), DECIMALS),
+        second=round(float(other.mean()), DECIMALS),
+        difference=found.value,
+        low=found.low,
+        high=found.high,
+        won=won,
+        lost=lost,
+        odds=_rounded(odds),
+        odds_low=round(low, DECIMALS),
+        odds_high=_rounded(high),
+        p_exact=exact,
+        p_value=p,
+        p_adjusted=p,
+        seeds=one.shape[0],
+        examples=one.shape[1],
+    )
 
-    Interval: hierarchical percentile bootstrap, seeds first, then examples. Test: two-sided sign-flip permutation of
-    the differences of the examples (with one seed this is McNemar's test), Monte Carlo with ``RESAMPLES`` draws.
-    """
+
+def corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons with ``p_adjusted`` for all of them together (Holm)."""
+    adjusted = holm([comparison.p_value for comparison in found])
+    return [replace(c, p_adjusted=round(p, DECIMALS)) for c, p in zip(found, adjusted, strict=True)]
+
+
+def worst_of(attacks: Sequence[Scores]) -> Scores:
+    """Right under every attack; over the seeds and examples that all of them share."""
+    seeds = set.intersection(*(set(scores) for scores in attacks)) if attacks else set()
+    found: dict[int, dict[str, bool]] = {}
+    for seed in sorted(seeds):
+        ids = set.intersection(*(set(scores[seed]) for scores in attacks))
+        found[seed] = {example: all(scores[seed][example] for scores in attacks) for example in sorted(ids)}
+    return found
+
+
+def _tables(first: Scores, second: Scores) -> tuple[Array, Array]:
     import numpy as np
 
-    seeds = sorted(first.keys() & second.keys())
+    seeds = sorted(first)
     if not seeds or first.keys() != second.keys():
-        raise BenchError("the two defenses were not run with the same seeds", "Run both with the same --seed values")
+        raise BenchError(
+            f"the two defenses were not run with the same seeds: {_listed(first)} and {_listed(second)}",
+            "Run both with the same --seed values, or compare some of them (--seed)",
+        )
     ids = sorted(first[seeds[0]])
     if any(sorted(scores[seed]) != ids for scores in (first, second) for seed in seeds) or not ids:
         raise BenchError("the two defenses were not measured on the same examples", "Run both on the same suite")
-    tables = [np.array([[scores[seed][i] for i in ids] for seed in seeds], dtype=float) for scores in (first, second)]
-    change = tables[1] - tables[0]
-    rng = np.random.default_rng(SEED)
-    means = np.empty(RESAMPLES)
-    for start in range(0, RESAMPLES, CHUNK):
-        drawn = change[rng.integers(len(seeds), size=(CHUNK, len(seeds)))].mean(axis=1)
-        columns = rng.integers(len(ids), size=(CHUNK, len(ids)))
-        means[start : start + CHUNK] = np.take_along_axis(drawn, columns, axis=1).mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Comparison(
-        first=round(float(tables[0].mean()), 6),
-        second=round(float(tables[1].mean()), 6),
-        difference=round(float(change.mean()), 6),
-        low=round(float(low), 6),
-        high=round(float(high), 6),
-        p_value=round(sign_flip(change.mean(axis=0).tolist()), 6),
-        seeds=len(seeds),
-        examples=len(ids),
-    )
+    one, other = (np.array([[s[seed][i] for i in ids] for seed in seeds], dtype=bool) for s in (first, second))
+    return one, other
 
 
-def sign_flip(differences: list[float]) -> float:
-    """Two-sided p-value of the mean under random signs of ``differences`` (exact for few non-zero ones)."""
-    import numpy as np
-    from scipy.stats import permutation_test
+def _listed(scores: Scores) -> str:
+    return ", ".join(map(str, sorted(scores))) or "none"
 
-    values = np.array([value for value in differences if value != 0.0])
-    if len(values) < 2:
-        return 1.0
-    found = permutation_test(
-        (values,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=np.random.default_rng(SEED)
-    )
-    return float(found.pvalue)
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DECIMALS)

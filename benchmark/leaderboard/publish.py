@@ -1,8 +1,10 @@
-"""Write a page: ``<target>/<suite>/v<version>/`` with the frozen suite, the table and the evidence."""
+"""Write a page: ``<target>/<suite>/v<version>/`` with the frozen suite, the table and the evidence.
+
+A version that is there already gets the new cells added; see :mod:`benchmark.leaderboard.versions`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,10 +12,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from benchmark.errors import BadRecord, BenchError, StoreError
+from benchmark.errors import BadRecord, BadSuite, StoreError
 from benchmark.leaderboard.audit import audit
+from benchmark.leaderboard.digests import DIGESTS, sha256
 from benchmark.leaderboard.evidence import (
     CELLS,
     RECORDS,
@@ -21,23 +22,28 @@ from benchmark.leaderboard.evidence import (
     evidence_files,
     json_bytes,
     make_evidence,
-    read_cells,
+    read_evidence,
 )
+from benchmark.leaderboard.index import INDEX, Index, indexed, lost_cells, read_index, write_index
 from benchmark.leaderboard.jsonpage import json_page
 from benchmark.leaderboard.markdown import markdown_page
-from benchmark.leaderboard.selection import Prescribed, RecordSource, coordinates, freeze, frozen_changes, select
+from benchmark.leaderboard.parquet import PARQUET, parquet_bytes
+from benchmark.leaderboard.selection import Prescribed, RecordSource, freeze, select
 from benchmark.leaderboard.table import Table, build_table
-from benchmark.suite import Suite
+from benchmark.leaderboard.versions import (
+    FrozenPage,
+    merged,
+    page_method,
+    refuse_new_conditions,
+    refuse_new_metric,
+)
+from benchmark.suite import FROZEN, Suite, load_frozen
 
-SUITE = "suite.json"
+SUITE = FROZEN
 JSON = "leaderboard.json"
 MARKDOWN = "leaderboard.md"
 SVG = "plots/clean-vs-worst.svg"
 PNG = "plots/clean-vs-worst.png"
-
-
-class FrozenPage(BenchError):
-    """A published page that the new one may not replace."""
 
 
 def publish(suite: Suite, store: RecordSource, target: Path, prescribed: Prescribed | None = None) -> list[Path]:
@@ -47,37 +53,108 @@ def publish(suite: Suite, store: RecordSource, target: Path, prescribed: Prescri
     options that the suite spells out are compared.
 
     Raises NothingToPublish without a complete cell, FrozenPage when a page of this version was published under other
-    conditions or holds cells that this store lacks, and BadRecord for records that contradict themselves.
+    conditions or holds one of the cells with other records, and BadRecord for records that contradict themselves.
     """
     cells = select(suite, store, prescribed)
-    frozen = freeze(suite, cells)
-    page = target / suite.name / f"v{suite.version}"
     evidence = make_evidence(
         cells,
         {cell.key: store.records(cell) for cell in cells if cell.attack is not None},
         {cell.key: store.clean_records(cell) for cell in cells if cell.attack is None},
     )
-    _refuse_conflicts(page, frozen, evidence)
-    problems = audit(frozen, evidence)
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise BadRecord(f"the records do not pass the page's own check: {problems[0]}{more}", "Run that cell again")
+    return add(freeze(suite, cells), evidence, target)
+
+
+def add(frozen: Suite, fresh: Evidence, target: Path) -> list[Path]:
+    """Add evidence to the page of a frozen suite, which is made where it is missing; returns its files, sorted.
+
+    Raises as :func:`publish` does.
+    """
+    name = f"{frozen.name}/v{frozen.version}"
+    page = target / name
+    published = (page / SUITE).exists()
+    evidence = fresh
+    if published:
+        refuse_new_conditions(page, read_frozen(page), frozen)
+        if (page / CELLS).exists():
+            evidence = merged(page, read_evidence(page), fresh)
+    return write_page(frozen, evidence, target, page_method(page / JSON) if published else None)
+
+
+def write_page(frozen: Suite, evidence: Evidence, target: Path, method: object = None) -> list[Path]:
+    """Write all files of a page and the index of ``target``; returns the page's files, sorted.
+
+    ``method`` is the metric that the page was published with (None: a new page). Raises FrozenPage, BadRecord and
+    StoreError.
+    """
+    name = f"{frozen.name}/v{frozen.version}"
+    page = target / name
+    index = read_index(target) or Index(pages={})
+    refuse_problems(frozen, evidence)
     table = build_table(frozen, evidence)
+    parquet = parquet_bytes(evidence)
+    written = evidence_files(evidence)
+    rendered = page_files(table, written, parquet)
+    if method is not None:
+        refuse_new_metric(page, method, json.loads(rendered[JSON])["method"])
     from benchmark.leaderboard.plots import plot
 
     svg, png = plot(table)
-    files = {**evidence_files(evidence), **page_files(table, evidence), SVG: svg, PNG: png}
+    files = {**written, **rendered, PARQUET: parquet, SVG: svg, PNG: png}
+    entry = indexed(frozen, evidence, files)
+    _refuse_losses(page, index, name, entry.cells)
     _write(page, files)
     _remove_stale(page, files)
+    write_index(target, index.model_copy(update={"pages": {**index.pages, name: entry}}))
     return sorted(page / name for name in files)
 
 
-def page_files(table: Table, evidence: Evidence) -> dict[str, bytes]:
-    """The files that are a function of the frozen suite and the evidence, byte for byte."""
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in evidence_files(evidence).items()}
-    whole = hashlib.sha256(json_bytes(digests)).hexdigest()
+def render(page: Path) -> list[Path]:
+    """Write the derived files of a published page again, as this version of bench writes them; returns its files.
+
+    The evidence stays as it is, byte for byte. Raises FrozenPage where the metric is another one by now: the numbers of
+    a published version do not change.
+    """
+    suite = read_frozen(page)
+    evidence = read_evidence(page)
+    for name, data in evidence_files(evidence).items():
+        if name != DIGESTS and (page / name).read_bytes() != data:
+            raise BadRecord(
+                f"{page / name} was changed by hand", "Restore it from a copy; bench leaderboard check says more"
+            )
+    return rewrite(page, suite, evidence)
+
+
+def rewrite(page: Path, suite: Suite, evidence: Evidence) -> list[Path]:
+    """Write a published page again from evidence that differs in the status of cells at most."""
+    target = page.resolve().parents[1]
+    if page.resolve() != target / suite.name / f"v{suite.version}":
+        raise BadRecord(
+            f"{page} is not the folder of {suite.name} v{suite.version}", "Give <folder>/<suite>/v<version>"
+        )
+    return write_page(suite, evidence, target, page_method(page / JSON))
+
+
+def refuse_problems(suite: Suite, evidence: Evidence) -> None:
+    """Raise BadRecord for evidence that the page's own check would not pass."""
+    problems = audit(suite, evidence)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise BadRecord(f"the records do not pass the page's own check: {problems[0]}{more}", "Run that cell again")
+
+
+def page_files(table: Table, written: Mapping[str, bytes], parquet: bytes | None = None) -> dict[str, bytes]:
+    """The files that are a function of the frozen suite and the evidence, byte for byte.
+
+    ``written`` are the files of the evidence (:func:`benchmark.leaderboard.evidence.evidence_files`).
+    ``parquet`` are the bytes of the page's ``records.parquet``, whose digest is listed: they depend on the version of
+    polars. None on a page from before it, which lists no digests of rows either.
+    """
+    digests = {name: sha256(data) for name, data in written.items()}
+    rows = digests.pop(DIGESTS)
+    whole = sha256(json_bytes(digests))
+    listed = digests if parquet is None else {**digests, DIGESTS: rows, PARQUET: sha256(parquet)}
     return {
-        JSON: json_page(table, digests),
+        JSON: json_page(table, listed),
         MARKDOWN: markdown_page(table, whole).encode(),
         SUITE: suite_bytes(table.suite),
     }
@@ -90,39 +167,21 @@ def suite_bytes(suite: Suite) -> bytes:
 
 def read_frozen(page: Path) -> Suite:
     """The suite stored beside a page; raises BadRecord."""
-    path = page / SUITE
     try:
-        return Suite.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        raise BadRecord(f"{path} is missing", "Give the folder of a page, such as leaderboards/<suite>/v1") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "(top)"
-        raise BadRecord(f"{path}: field '{field}': {first['msg']}", "Restore it from a copy") from None
-    except (OSError, ValueError) as problem:
-        raise BadRecord(f"{path} cannot be read ({problem})", "Restore it from a copy") from None
+        return load_frozen(page / SUITE)
+    except BadSuite as problem:
+        raise BadRecord(problem.message, problem.hint) from None
 
 
-def _refuse_conflicts(page: Path, frozen: Suite, evidence: Evidence) -> None:
-    if not (page / SUITE).exists():
-        return
-    changed = frozen_changes(read_frozen(page), frozen)
-    if changed:
+def _refuse_losses(page: Path, index: Index, name: str, cells: Mapping[str, str]) -> None:
+    """What the index knows of a page must still be there, whatever happened to its folder."""
+    lost = lost_cells(index.pages[name], cells) if name in index.pages else []
+    if lost:
         raise FrozenPage(
-            f"{page} was published under another suite; changed: {', '.join(changed)}",
-            "A published version is frozen: raise the version in the suite file and run again",
+            f"{page}: {lost[0]}" + (f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""),
+            "Restore the page from a copy; a page that nobody has yet begins anew without its folder and its entry in "
+            f"{page.parents[1] / INDEX}",
         )
-    path = page / CELLS
-    if path.exists():
-        published = read_cells(path)
-        lost = {coordinates(cell) for cell in published} - {coordinates(cell) for cell in evidence.cells}
-        if lost:
-            dataset, _, defense, seed, attack = min(lost)
-            raise FrozenPage(
-                f"{page} has {len(lost)} cells that this store lacks, such as {dataset}, {defense}, "
-                f"{attack or 'clean evaluation'}, seed {seed}; publishing would remove them",
-                "Merge the stores, run the missing cells, or delete the folder to start the page anew",
-            )
 
 
 def _write(page: Path, files: Mapping[str, bytes]) -> None:

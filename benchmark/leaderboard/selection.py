@@ -177,6 +177,8 @@ def differences(suite: Suite, cell: CellFile) -> list[str]:
     randomised = bool(defense.get("randomised")) if isinstance(defense, Mapping) else False
     if cell.attack is not None and cell.spec.get("scrutiny", {}) != suite.scrutiny.for_victim(randomised):
         found.append("it was measured under another scrutiny than the suite's")
+    if cell.spec.get("inference", {}) != suite.inference.identity():
+        found.append("it was measured under another inference than the suite's")
     if _differs(victim, "training", suite.training.model_dump(mode="json")):
         found.append("it was measured under another training than the suite's")
     if _differs(cell.spec, "test_rows", use.test_rows):
@@ -219,7 +221,7 @@ def frozen_changes(old: Suite, new: Suite) -> list[str]:
     """What a new version is needed for. Defenses and seeds may be added, title and notes may be reworded."""
     changed = [
         field
-        for field in ("name", "version", "model", "attacks", "contract", "training", "scrutiny")
+        for field in ("name", "version", "model", "attacks", "contract", "training", "inference", "scrutiny")
         if getattr(old, field) != getattr(new, field)
     ]
     if old.datasets.keys() != new.datasets.keys():

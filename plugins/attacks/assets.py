@@ -19,4 +19,4 @@ def load_tagger(resources: Resources) -> SpacyTagger:
     """The part-of-speech tagger, loaded by path."""
     from benchmark_plugins.attacks.tagger import SpacyTagger
 
-    return SpacyTagger.load(resources.extract(SPACY_EN) / PIPELINE)
+    return resources.tool("tagging", SpacyTagger.load(resources.extract(SPACY_EN) / PIPELINE), ["tags"])

@@ -159,14 +159,14 @@ def test_the_command_check_can_fail(app: Any, words: str, why: str | None) -> No
 def test_suite_page_names_every_field_and_default() -> None:
     from pydantic_core import PydanticUndefined
 
-    from benchmark.suite import Contract, Part, Similarity, Suite, SuiteDataset, Training
+    from benchmark.suite import Contract, Inference, Part, Similarity, Suite, SuiteDataset, Training
 
     rows = dict(re.findall(r"^\| `(\w+)`[^|]*\|([^\n]*)$", text_of(ROOT / "docs/suites.md"), re.MULTILINE))
-    kinds: list[type[Part]] = [Suite, Contract, Similarity, Training, SuiteDataset]
+    kinds: list[type[Part]] = [Suite, Contract, Similarity, Training, Inference, SuiteDataset]
     for kind in kinds:
         for name, field in kind.model_fields.items():
             assert name in rows, f"{kind.__name__}.{name} is not on the page"
-            if kind is Training and field.default is not PydanticUndefined:
+            if kind in (Training, Inference) and field.default is not PydanticUndefined:
                 shown = rows[name].split("|")[1].strip()
                 default = field.default
                 assert shown == f"`{default}`" if isinstance(default, str) else float(shown) == float(default), name

@@ -101,13 +101,14 @@ def write(page: Path, files: dict[str, bytes]) -> None:
 
 
 def test_written_evidence_is_sorted_stable_and_reads_back(tmp_path: Path) -> None:
-    records = [record("b"), record("a", adversarial=TEXT + "\u2028!", outcome=Outcome.HELD)]
+    found = [record("b"), record("a", adversarial=TEXT + "\u2028!", outcome=Outcome.HELD)]
     clean = [CleanRecord(cell="c0", example_id=i, label=0, prediction=1) for i in ("z", "a")]
-    one = make_evidence([cell("c1", "swap"), cell("c0", None)], {"c1": records}, {"c0": clean})
-    two = make_evidence([cell("c0", None), cell("c1", "swap")], {"c1": records[::-1]}, {"c0": clean[::-1]})
+    one = make_evidence([cell("c1", "swap"), cell("c0", None)], {"c1": found}, {"c0": clean})
+    two = make_evidence([cell("c0", None), cell("c1", "swap")], {"c1": found[::-1]}, {"c0": clean[::-1]})
     files = evidence_files(one)
     assert files == evidence_files(two)
-    assert list(files) == ["evidence/cells.json", "evidence/records/c0.jsonl", "evidence/records/c1.jsonl"]
+    records = ["evidence/records/c0.jsonl", "evidence/records/c1.jsonl"]
+    assert list(files) == ["evidence/cells.json", "evidence/digests.json", *records]
     assert [
         json.loads(line)["example_id"] for line in files["evidence/records/c1.jsonl"].decode().split("\n")[:-1]
     ] == [

@@ -16,7 +16,7 @@ from benchmark.leaderboard.flags import (
     flags_of,
     mcnemar,
 )
-from benchmark.leaderboard.paired import sign_flip
+from benchmark.leaderboard.statistics.significance import paired_test
 from benchmark.records import CellFile, ExampleRecord, Outcome
 
 LETTERS = {"s": "skipped", "h": "held", "b": "broken", "x": "exhausted", "e": "error", "i": "invalid"}
@@ -56,7 +56,7 @@ def test_mcnemar_is_twice_the_binomial_tail(mine: int, theirs: int, p: float) ->
 
 
 def test_mcnemar_agrees_with_the_paired_test_of_the_page() -> None:
-    assert mcnemar(8, 1) == pytest.approx(sign_flip([1.0] * 8 + [-1.0] + [0.0] * 5))
+    assert mcnemar(8, 1) == pytest.approx(paired_test([1] * 8 + [-1] + [0] * 5))
 
 
 def test_a_stronger_black_box_attack_is_flagged_with_its_numbers() -> None:

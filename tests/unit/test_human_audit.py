@@ -28,6 +28,7 @@ from benchmark.human.result import alpha, evaluate, result_path
 from benchmark.human.sheet import FORMULA, fingerprint, guarded, read_sheet, unguarded, write_sheet
 from benchmark.leaderboard.metrics import proportion
 from benchmark.records import CellFile, ExampleRecord, Outcome, parse
+from benchmark.registry import load_registry
 
 LABELS = {"reviews": ("negative", "positive"), "topics": ("World", "Sports", "Sci/Tech")}
 Attacked = list[tuple[CellFile, Sequence[ExampleRecord]]]
@@ -457,7 +458,7 @@ def test_export_fill_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert out.exit_code == 0, out.output
     path = result_path(kept, key)
     assert path.parent == kept / "audits"
-    assert path.name.startswith("mini-v2-")
+    assert path.name.startswith(f"mini-v{load_registry().suite('mini').version}-")
     result = parse(AuditResult, path.read_bytes(), str(path))
     assert result.adversarial.preserved + result.controls.preserved == 15
     assert result.agreement["topics"] == 1.0

@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[2]
 MAX_LINES = 320
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "calibration"}),
+    frozenset({"errors", "calibration", "meter"}),
     frozenset({"api", "records"}),
-    frozenset({"hookspecs", "suite", "options"}),
+    frozenset({"hookspecs", "suite", "options", "watch"}),
     frozenset({"identity", "names", "clauses", "window", "broker"}),
-    frozenset({"assets", "provenance"}),
+    frozenset({"assets", "devices", "provenance"}),
     frozenset({"registry"}),
     frozenset({"resources", "data"}),
     frozenset({"fit"}),
@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"evaluate", "estimate", "pool", "probe", "cascade"}),
     frozenset({"attacking"}),
     frozenset({"worker"}),
-    frozenset({"runner", "transfer"}),
+    frozenset({"agreement", "profile", "runner", "transfer"}),
     frozenset({"cli"}),
 )
 """A unit (module or sub-package of ``benchmark``) may import units of the layers before its own, and itself.
@@ -45,6 +45,10 @@ ONLY: dict[str, frozenset[str]] = {
     "leaderboard": frozenset({"errors", "api", "calibration", "records", "suite", "identity", "names", "store"}),
     # Human audits of stored records: the same, with the page's metrics.
     "human": frozenset({"errors", "records", "identity", "store", "leaderboard"}),
+    # Archives of others: the dataset and the contract are handed in.
+    "submission": frozenset({"errors", "api", "records", "suite", "identity", "validate", "leaderboard"}),
+    # Published records run again: where the two halves meet.
+    "verification": frozenset({"errors", "api", "records", "suite", "plan", "pool", "worker", "fit", "leaderboard"}),
 }
 """Units outside the order: exactly what each may import besides itself."""
 
@@ -52,7 +56,19 @@ PUBLIC = frozenset({"benchmark", "benchmark.api", "benchmark.errors", "benchmark
 """What plugins may import of the core."""
 
 HEAVY = frozenset(
-    {"torch", "transformers", "textattack", "OpenAttack", "spacy", "nltk", "matplotlib", "polars", "statsmodels"}
+    {
+        "torch",
+        "transformers",
+        "textattack",
+        "OpenAttack",
+        "spacy",
+        "nltk",
+        "matplotlib",
+        "polars",
+        "statsmodels",
+        "scipy",
+        "duckdb",
+    }
 )
 """Imported inside functions only: `bench --help` must not wait for them."""
 
@@ -82,6 +98,7 @@ DEFERRED = frozenset(
         "attacks.synsets",
         "attacks.transformations",
         "defenses.heads.network",
+        "defenses.heads.unpadded",
     )
 )
 """Modules that subclass a library's classes and so need it at their top: imported inside functions only, themselves."""

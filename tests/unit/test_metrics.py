@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isclose
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import BadRecord
@@ -88,6 +88,7 @@ def test_interval_by_hand() -> None:
     assert found.high == pytest.approx(0.943318, abs=2e-6)
 
 
+@settings(deadline=None)  # a busy machine is no fault of the interval
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_interval_agrees_with_scipy(case: tuple[int, int]) -> None:
     from scipy.stats import binomtest
@@ -107,8 +108,9 @@ def test_worst_case_by_hand() -> None:
     two = {"a": O.EXHAUSTED, "b": O.HELD, "c": O.ERROR, "d": O.SKIPPED}
     assert metrics.worst_case(sample, {"one": one, "two": two}) == {"a": True, "b": False, "c": False, "d": False}
     accuracy = metrics.worst_case_accuracy(sample, {"one": one, "two": two})
-    assert accuracy is not None
-    assert (accuracy.value, accuracy.n) == (0.25, 4)
+    # One of four, with one right and one wrong added: resamples of 6 with p = 2/6. P(0 right) = (4/6)^6 = 0.088 is more
+    # than 0.025, P(at most 4) = 1 - (6 * 2^5 * 4 + 2^6) / 6^6 = 0.982 is the first above 0.975.
+    assert accuracy == Proportion(0.25, 0.0, round(4 / 6, 6), 4)
 
 
 def test_a_hole_leaves_no_worst_case() -> None:
@@ -161,40 +163,6 @@ def test_order_does_not_matter(attacks: dict[str, dict[str, Outcome]], ids: list
     assert metrics.accuracy_under_attack(shuffled) == metrics.accuracy_under_attack(TEN)
     assert metrics.queries_mean(shuffled) == metrics.queries_mean(TEN)
     assert metrics.perturbed_share_mean(shuffled) == metrics.perturbed_share_mean(TEN)
-
-
-def test_ranks_share_with_the_leader_of_the_group() -> None:
-    values = [
-        Proportion(0.50, 0.45, 0.55, 100),  # overlaps the leader (0.52..0.68): rank 1
-        Proportion(0.60, 0.52, 0.68, 100),  # leader
-        Proportion(0.47, 0.42, 0.51, 100),  # overlaps the second row, not the leader: leads its own group, rank 3
-        None,
-        Proportion(0.20, 0.15, 0.25, 100),  # rank 4
-        Proportion(0.45, 0.40, 0.50, 100),  # overlaps the second leader
-    ]
-    assert metrics.ranks(values) == [1, 1, 3, None, 5, 3]
-
-
-def test_intervals_that_touch_overlap() -> None:
-    assert metrics.ranks([Proportion(0.6, 0.5, 0.7, 9), Proportion(0.4, 0.3, 0.5, 9)]) == [1, 1]
-    assert metrics.ranks([]) == []
-
-
-@given(st.lists(st.integers(0, 100), min_size=1, max_size=12))
-def test_ranks_follow_the_values(counts: list[int]) -> None:
-    values = [metrics.proportion(count, 100) for count in counts]
-    found = metrics.ranks(values)
-    best = max(counts)
-    for count, rank in zip(counts, found, strict=True):
-        assert rank is not None
-        assert rank == 1 or count < best
-        assert 1 <= rank <= 1 + sum(other > count for other in counts)
-
-
-def test_detectable_difference_by_hand() -> None:
-    # (1.959964 + 0.841621) * sqrt(0.5 / 100) = 2.801585 * 0.0707107
-    assert metrics.detectable_difference(100) == pytest.approx(0.198102, abs=1e-6)
-    assert metrics.detectable_difference(400) == pytest.approx(0.198102 / 2, abs=1e-6)
 
 
 # --- randomised victims -------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ class TextTagger:
         """By path; only the pipeline's token vectors and its tagger are loaded."""
         import spacy
 
-        return cls(spacy.load(resources.extract(SPACY_EN) / PIPELINE, exclude=list(EXCLUDED)))
+        pipeline = spacy.load(resources.extract(SPACY_EN) / PIPELINE, exclude=list(EXCLUDED))
+        return resources.tool("tagging", cls(pipeline), ["many"])
 
     def __call__(self, tokens: Sequence[str]) -> list[str]:
         """``noun``, ``verb``, ``adj``, ``adv`` or ``other`` for each token."""

@@ -128,7 +128,7 @@ def _features(network: Any, texts: Sequence[str]) -> NDArray[np.float64]:
                 for start in range(0, len(same), BATCH_ROWS):
                     chosen = same[start : start + BATCH_ROWS]
                     batch = pad_rows([rows[number] for number in chosen], network.pad_id).to(device)
-                    found[chosen] = network.features(network.encode(batch), batch).double().cpu().numpy()
+                    found[chosen] = network.features(network.encode(batch), batch).cpu().double().numpy()
     finally:
         network.train(was_training)
     return found

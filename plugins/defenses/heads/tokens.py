@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from benchmark import COLUMN_SEPARATOR, NotApplicable, Row
 
+WORDS = 1 << 16
+"""Words whose ids are kept; an attack asks about few words in many orders."""
+
 
 class TextTokenizer:
     """Token ids of user texts, without special tokens around them.
@@ -19,6 +22,7 @@ class TextTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        self._words: dict[str, list[int]] | None = {} if reads_words_alone(tokenizer) else None
         self._ids = _hidden_words(tokenizer)
         alternatives = "|".join(re.escape(token) for token in sorted(self._ids, key=len, reverse=True))
         self._hidden = re.compile(f"({alternatives})") if self._ids else None
@@ -59,7 +63,19 @@ class TextTokenizer:
         return [(max(0, _past_blanks(text, *span) - added), max(0, span[1] - added)) for span in found]
 
     def _plain(self, text: str) -> list[int]:
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        if self._words is None:
+            return self._encoded([text])[0]
+        words = [word for word in text.split(" ") if word]
+        new = [word for word in dict.fromkeys(words) if word not in self._words]
+        if new:
+            if len(self._words) + len(new) > WORDS:
+                self._words.clear()
+                new = list(dict.fromkeys(words))
+            self._words.update(zip(new, self._encoded(new), strict=True))
+        return [token for word in words for token in self._words[word]]
+
+    def _encoded(self, texts: list[str]) -> list[list[int]]:
+        encoded = self._tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
         return list(encoded["input_ids"])
 
     def _plain_spans(self, text: str) -> list[tuple[int, int]]:
@@ -67,6 +83,20 @@ class TextTokenizer:
             text, add_special_tokens=False, split_special_tokens=True, verbose=False, return_offsets_mapping=True
         )
         return list(encoded["offset_mapping"])
+
+
+def reads_words_alone(tokenizer: Any) -> bool:
+    """Whether the ids of a text are those of its words between spaces, one after the other, for every text.
+
+    True for BERT's WordPiece: characters are normalised one by one, and no token reaches across a space. A token that
+    was added to the vocabulary might, unless it is a special one, which no text can write.
+    """
+    if not tokenizer.is_fast:
+        return False
+    backend = tokenizer.backend_tokenizer
+    kinds = [type(part).__name__ for part in (backend.normalizer, backend.pre_tokenizer, backend.model)]
+    only_special = all(token.special for token in tokenizer.added_tokens_decoder.values())
+    return only_special and kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"]
 
 
 def _past_blanks(text: str, start: int, stop: int) -> int:
