@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmark.calibration import is_miscalibrated
 from benchmark.leaderboard.flags import WHITE_BOX, access_of
-from benchmark.records import CellFile
+from benchmark.records import CellFile, Status
 
 STANDARD = "standard attacks only"
 RANDOMISED = "randomised"
-CLAIMED = "claimed"
-VERIFIED = "verified"
 EXTERNAL = "external"
-RUN = "run"
 
 MEANINGS: Mapping[str, str] = {
     STANDARD: "no attack in the list reads gradients or was adapted to the defense; a stronger one may exist.",
     RANDOMISED: "predictions are drawn at random. The row is judged in fresh draws and has no rank among the others.",
-    CLAIMED: "somebody else sent the records in. They are consistent; nobody has run them again.",
-    VERIFIED: "a sample of the sent-in adversarial texts was run again, with the same outcomes.",
+    Status.CLAIMED: "somebody else sent the records in. They are consistent; nobody has run them again.",
+    Status.VERIFIED: "a sample of the sent-in adversarial texts was run again, with the same outcomes.",
     EXTERNAL: "the records were made outside this project.",
     "miscalibrated": "the confidence of the model is far from its accuracy, which can mislead attacks that follow it "
     "(`calibration error`: mean gap between the two).",
@@ -31,11 +28,12 @@ MEANINGS: Mapping[str, str] = {
 """What each badge means, for the legend; N stands for a number."""
 
 
-def standing(cells: Sequence[CellFile]) -> tuple[str, bool]:
-    """Status of a row of these cells and whether it is external: claimed as soon as one cell is."""
-    states = {str(getattr(cell, "status", RUN)) for cell in cells}
-    status = next((state for state in (CLAIMED, VERIFIED) if state in states), RUN)
-    return status, any(bool(getattr(cell, "external", False)) for cell in cells)
+def standing(cells: Iterable[CellFile]) -> tuple[Status, bool]:
+    """Status and origin of a row of these cells: claimed as soon as one is, external as soon as one is."""
+    found = list(cells)
+    states = {cell.status for cell in found}
+    order = (Status.CLAIMED, Status.VERIFIED, Status.RUN)
+    return next((state for state in order if state in states), Status.RUN), any(cell.external for cell in found)
 
 
 def is_randomised(cell: CellFile) -> bool:
@@ -51,7 +49,7 @@ def badges_of(cells: Sequence[CellFile], forwards: object, errors: int, seeds: i
     if any(map(is_randomised, cells)):
         found.append(RANDOMISED)
     status, external = standing(cells)
-    found += [status] if status != RUN else []
+    found += [status.value] if status is not Status.RUN else []
     found += [EXTERNAL] if external else []
     if isinstance(forwards, int) and forwards > 1:
         found.append(f"{forwards} forward passes per prediction")

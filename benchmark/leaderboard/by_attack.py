@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.leaderboard.curves import Attacked
 from benchmark.leaderboard.metrics import (
     Proportion,
     mean,
@@ -14,10 +15,8 @@ from benchmark.leaderboard.metrics import (
     queries_mean,
     similarity_mean,
 )
-from benchmark.records import CellFile, ExampleRecord, Outcome
+from benchmark.records import Outcome
 
-Attacked = tuple[CellFile, Sequence[ExampleRecord]]
-"""An attack's cell and its records."""
 COLUMNS = (
     "attack",
     "broken",

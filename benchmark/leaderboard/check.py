@@ -117,13 +117,10 @@ def _page(page: Path, entry: IndexedPage | None) -> Report:
         report.problems += _compare(name, _bytes(page / name), data, "its records give")
     report.problems += lost_cells(entry, cell_digests(evidence, written)) if entry else []
     rendered: dict[str, bytes] = {}
-    if all(cell.dataset in suite.datasets for cell in evidence.cells):
-        try:
-            rendered = _rendered(page, suite, evidence, written, report, entry)
-        except BenchError as problem:
-            report.problems.append(problem.message)
-    else:  # the audit has said so; no page follows from such evidence
-        rendered = dict.fromkeys((MARKDOWN, JSON), b"")
+    try:
+        rendered = _rendered(page, suite, evidence, written, report, entry)
+    except BenchError as problem:
+        report.problems.append(problem.message)
     report.problems += _indexed(page, entry)
     report.problems += _stray(page, {*expected, *rendered, *(entry.files if entry else ())})
     return report

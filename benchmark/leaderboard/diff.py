@@ -9,10 +9,11 @@ from typing import Any
 
 from benchmark.errors import BadRecord
 from benchmark.identity import digest
+from benchmark.leaderboard.badges import standing
 from benchmark.leaderboard.evidence import CELLS, read_cells
 from benchmark.leaderboard.metrics import Proportion, overlap
 from benchmark.leaderboard.publish import JSON, read_frozen
-from benchmark.leaderboard.versions import assets_of, page_method, short, spec_changes, standing
+from benchmark.leaderboard.versions import assets_of, page_method, short, spec_changes
 from benchmark.records import CellFile
 from benchmark.suite import Suite
 

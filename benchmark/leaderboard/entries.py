@@ -155,8 +155,8 @@ def rank_dataset(suite: Suite, dataset: str, rows: Sequence[RowScores]) -> Ranki
         name: (share(worst[name], pooled(list(worst.values()))), share(clean[name], pooled(list(clean.values()))))
         for name in ranked
     }
-    size = len(suite.datasets[dataset].sample) if dataset in suite.datasets else 0
-    return Ranking(tuple(sorted(entries, key=_order)), pairs, _detectable(size, pairs), resampled, groups)
+    detectable = _detectable(len(suite.datasets[dataset].sample), pairs)
+    return Ranking(tuple(sorted(entries, key=_order)), pairs, detectable, resampled, groups)
 
 
 def over_datasets(suite: Suite, rankings: Mapping[str, Ranking]) -> tuple[Overall, ...]:

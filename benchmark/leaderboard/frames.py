@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.leaderboard.badges import EXTERNAL, RUN
 from benchmark.leaderboard.evidence import read_evidence
 from benchmark.leaderboard.metrics import ROBUST, Proportion
 from benchmark.leaderboard.selection import RecordSource
@@ -36,7 +35,7 @@ CELLS: Schema = {
     **PLACE,
     "attack_display": "text",
     "status": "text",
-    EXTERNAL: "truth",
+    "external": "truth",
     "complete": "truth",
     "spec": "text",
     "provenance": "text",
@@ -149,8 +148,8 @@ def _cell(cell: CellFile, complete: bool) -> dict[str, Any]:
     return {
         "cell": cell.key,
         **{name: getattr(cell, name) for name in (*PLACE, "attack_display")},
-        "status": str(getattr(cell, "status", RUN)),
-        EXTERNAL: bool(getattr(cell, EXTERNAL, False)),
+        "status": cell.status.value,
+        "external": cell.external,
         "complete": complete,
         "spec": json.dumps(cell.spec, sort_keys=True, ensure_ascii=False),
         "provenance": json.dumps(cell.provenance, sort_keys=True, ensure_ascii=False),

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from benchmark.errors import BadRecord, StoreError
 from benchmark.identity import digest
+from benchmark.leaderboard.badges import standing
 from benchmark.leaderboard.digests import sha256
 from benchmark.leaderboard.evidence import RECORDS, Evidence, json_bytes
-from benchmark.leaderboard.versions import standing
 from benchmark.records import CellFile, Status, Strict
 from benchmark.suite import Suite
 

@@ -143,7 +143,7 @@ def queries_mean(records: Sequence[Scored]) -> float | None:
 
 
 def forwards_mean(records: Sequence[Scored]) -> float | None:
-    """Mean rows the network computed, over attacked examples."""
+    """Mean rows that an example's distinct texts need, over attacked examples."""
     return mean([record.forwards for record in _attacked(records)])
 
 

@@ -26,7 +26,7 @@ COLUMNS: Mapping[str, str] = {
     "Success rate": "broken / attacked, where attacked are the examples that were classified correctly or ended in "
     "an error. A dash: nothing could be attacked.",
     "Queries": "mean number of texts the attack asked the model about, per attacked example, cached or not.",
-    "Forwards": "mean number of rows the network really computed, per attacked example.",
+    "Forwards": "mean number of rows that the network needs for the distinct texts of an attacked example.",
     "Words changed": "mean share of changed words, over broken examples.",
     "Similarity": "mean similarity to the original text, by the contract's encoder, over broken examples.",
     "Fwd/pred": "forward passes per prediction: rows the network computes to classify one text.",

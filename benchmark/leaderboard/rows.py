@@ -88,7 +88,7 @@ def build_row(suite: Suite, evidence: Evidence, cells: Sequence[CellFile]) -> Ro
     by_attack = {cell.attack: cell for cell in cells}
     records = {name: evidence.attacked[by_attack[name].key] for name in suite.attacks if name in by_attack}
     outcomes = {name: metrics.by_example(found) for name, found in records.items()}
-    sample = suite.datasets[first.dataset].sample if first.dataset in suite.datasets else ()
+    sample = suite.datasets[first.dataset].sample
     complete = sample and all(name in outcomes for name in suite.attacks)
     answers = evidence.clean[by_attack[None].key] if None in by_attack else ()
     clean = {record.example_id: record.prediction == record.label for record in answers}
@@ -116,7 +116,7 @@ def build_row(suite: Suite, evidence: Evidence, cells: Sequence[CellFile]) -> Ro
         model_revision=provenance.get("model_revision"),
         plugins=dict(sorted(provenance.get("plugins", {}).items())),
         badges=badges_of(cells, forwards, errors, len(suite.seeds)),
-        status=status,
+        status=status.value,
         external=external,
     )
     robust = {name: {i: outcome in metrics.ROBUST for i, outcome in found.items()} for name, found in outcomes.items()}

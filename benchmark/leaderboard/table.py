@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmark.errors import BadRecord
 from benchmark.leaderboard.entries import Detectable, Entry, Overall, Pair, Ranking, over_datasets, rank_dataset
 from benchmark.leaderboard.evidence import Evidence
 from benchmark.leaderboard.rows import AttackResult, Row, RowScores, build_row
@@ -65,8 +66,17 @@ class Table:
 
 
 def build_table(suite: Suite, evidence: Evidence) -> Table:
-    """Rows and ranks of ``evidence`` under the frozen ``suite``; raises BadRecord for cells that claim one place."""
+    """Rows and ranks of ``evidence`` under the frozen ``suite``.
+
+    Raises BadRecord for cells that claim one place, and for a cell of a dataset that the suite does not have.
+    """
     check_unique(evidence.cells)
+    for cell in evidence.cells:
+        if cell.dataset not in suite.datasets:
+            raise BadRecord(
+                f"cell {cell.key} is of dataset '{cell.dataset}', which suite '{suite.name}' does not have",
+                "Restore the evidence from a copy, or leave the cell out",
+            )
     groups: dict[tuple[str, str, str, int], list[CellFile]] = {}
     for cell in sorted(evidence.cells, key=lambda cell: cell.key):
         groups.setdefault((cell.dataset, cell.model, cell.defense, cell.seed), []).append(cell)

@@ -15,7 +15,7 @@ from benchmark.errors import BadRecord, BenchError
 from benchmark.identity import canonical
 from benchmark.leaderboard.evidence import Evidence, EvidenceRecord
 from benchmark.leaderboard.selection import coordinates, frozen_changes
-from benchmark.records import CellFile, CleanRecord, Status, dump
+from benchmark.records import CellFile, CleanRecord, dump
 from benchmark.suite import Suite
 
 NEW_VERSION = "A published version is frozen: raise the version in the suite file and run again"
@@ -136,14 +136,6 @@ def merged(page: Path, published: Evidence, fresh: Evidence) -> Evidence:
 def words(cell: CellFile) -> str:
     """A cell in words: dataset, defense, attack, seed."""
     return f"({cell.dataset}, {cell.defense}, {cell.attack or 'clean evaluation'}, seed {cell.seed})"
-
-
-def standing(cells: Iterable[CellFile]) -> tuple[Status, bool]:
-    """Status and origin of a row of these cells: claimed as soon as one is, external as soon as one is."""
-    found = list(cells)
-    states = {cell.status for cell in found}
-    order = (Status.CLAIMED, Status.VERIFIED, Status.RUN)
-    return next((state for state in order if state in states), Status.RUN), any(cell.external for cell in found)
 
 
 def _change(old: CellFile, published: Evidence, new: CellFile, fresh: Evidence) -> str | None:

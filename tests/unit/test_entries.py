@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.leaderboard.badges import STANDARD, badges_of, standing
+from benchmark.errors import BadRecord
+from benchmark.leaderboard.badges import STANDARD, badges_of
 from benchmark.leaderboard.evidence import Evidence, EvidenceRecord
 from benchmark.leaderboard.markdown import markdown_page
 from benchmark.leaderboard.table import Table, build_table
@@ -112,6 +113,12 @@ def test_means_over_datasets_only_where_every_cell_is_there() -> None:
     assert (half.defense, half.worst_case, half.clean, half.ranks) == ("half", None, None, (1, None))
 
 
+def test_a_cell_of_a_dataset_that_the_suite_lacks_makes_no_table() -> None:
+    """It made a row once, and the page fell over it."""
+    with pytest.raises(BadRecord, match="dataset 'b', which suite 'toy' does not have"):
+        table_of(suite_of("a", seeds=(0,)), {("a", "plain", 0): held(3), ("b", "plain", 0): held(3)})
+
+
 def test_what_the_table_can_show_uses_the_discordance_it_has() -> None:
     table = table_of(suite_of("a", seeds=(0,)), {("a", "x", 0): held(10), ("a", "y", 0): held(18)})
     assert table.detectable is not None
@@ -145,19 +152,6 @@ def test_badges_follow_from_the_cells() -> None:
         STANDARD, "4 forward passes per prediction", "2 errors", "miscalibrated (calibration error 0.29)",
         "single seed",
     )  # fmt: skip
-
-
-def test_a_row_is_claimed_as_soon_as_one_cell_is() -> None:
-    """Cell files have a status and an origin of their own; those that do not were run here."""
-
-    class Sent:
-        def __init__(self, status: str, external: bool) -> None:
-            self.status, self.external = status, external
-
-    cells: Any = [Sent("verified", True), Sent("claimed", False)]
-    assert standing([cell_of("a", "d", 0, None)]) == ("run", False)
-    assert standing(cells) == ("claimed", True)
-    assert standing(cells[:1]) == ("verified", True)
 
 
 def test_every_badge_is_explained() -> None:

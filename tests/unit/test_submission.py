@@ -12,11 +12,11 @@ import pytest
 from submissions import EXAMPLES, SOURCE, SUITE, TRUTH, cell, fill, honest, known
 
 from benchmark.identity import cell_key
+from benchmark.leaderboard.badges import standing
 from benchmark.leaderboard.check import check
 from benchmark.leaderboard.evidence import CELLS, RECORDS, read_evidence
 from benchmark.leaderboard.publish import FrozenPage, publish
 from benchmark.leaderboard.selection import NothingToPublish
-from benchmark.leaderboard.versions import standing
 from benchmark.records import Status
 from benchmark.store import Store
 from benchmark.submission.archive import MANIFEST, SUBMISSION, read_archive, write_archive

@@ -14,6 +14,7 @@ from test_leaderboard_page import IDS, RUNS, SUITE, add, cell_of, fill, spec_of
 from benchmark.choice import suite_named
 from benchmark.data.source import sources_of
 from benchmark.errors import BadRecord, BadSuite
+from benchmark.leaderboard.badges import standing
 from benchmark.leaderboard.check import check, inspect
 from benchmark.leaderboard.diff import diff
 from benchmark.leaderboard.digests import changed_row, digests_bytes
@@ -21,7 +22,7 @@ from benchmark.leaderboard.evidence import read_evidence
 from benchmark.leaderboard.index import MARK, read_index
 from benchmark.leaderboard.parquet import records_frame
 from benchmark.leaderboard.publish import FrozenPage, publish, render
-from benchmark.leaderboard.versions import asset_conflicts, assets_of, spec_changes, standing
+from benchmark.leaderboard.versions import asset_conflicts, assets_of, spec_changes
 from benchmark.plan import make_plan
 from benchmark.records import CellFile, Status, dump
 from benchmark.registry import load_registry
