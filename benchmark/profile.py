@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Classifier, ModelRole, Row, RowBatch, pad_rows
 from benchmark.attacking import Execution, side_by_side
-from benchmark.devices import arithmetic, batch_rows
+from benchmark.devices import arithmetic, batch_rows, place
 from benchmark.meter import Meter, Part
 from benchmark.plan import CellPlan
 from benchmark.records import ExampleRecord
@@ -92,7 +92,7 @@ class Observer:
         self.computed += computed
         self.distinct.update(map(tuple, ids))
 
-    def rate(self, precision: Precision, clock: Callable[[], float] = time.perf_counter) -> float | None:
+    def rate(self, precision: Precision, clock: Callable[[], float]) -> float | None:
         """Tokens a second of the bare network on full batches of rows of the mean length seen; None without any."""
         import torch
 
@@ -130,7 +130,7 @@ class MeteredVictim:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one cell cost. Seconds of ``parts`` are by themselves and add up to ``wall``."""
+    """What one cell cost. Seconds of ``parts`` are by themselves and add up to ``work``."""
 
     cell: str
     key: str
@@ -140,13 +140,15 @@ class Profile:
     examples: int
     outcomes: dict[str, int]
     wall: float
-    cpu: float
-    """Seconds of the process on a core; the rest of ``wall`` it waited for one, or for a device."""
+    """Seconds from the first example to the last."""
+    work: float
+    """Of these the seconds on a core, where the CPU computes: other programs on the machine do not change them. With
+    another device all of them."""
     parts: dict[str, Part]
     queries: int
     """Logical queries of the attack."""
     texts: int
-    """Texts that the victim was asked, after caches and merging."""
+    """Texts that the victim was asked, after caches and merging; the harness's own checks among them."""
     batches: int
     rows: int
     tokens: int
@@ -167,13 +169,13 @@ class Profile:
             self,
             "derived",
             {
-                "waiting_seconds": max(0.0, self.wall - self.cpu),
+                "waiting_seconds": max(0.0, self.wall - self.work),
                 "tokens_per_second": self.tokens / victim if victim and self.tokens else None,
                 "padding_waste": 1 - self.tokens / self.computed if self.computed else None,
                 "batch_fill": self.rows / (self.batches * self.batch_rows) if self.batches else None,
-                "cache_hits": 1 - self.texts / self.queries if self.queries else None,
+                "saved_by_caches": max(0.0, 1 - self.texts / self.queries) if self.queries else None,
                 "floor_seconds": floor,
-                "wall_over_floor": self.wall / floor if floor else None,
+                "work_over_floor": self.work / floor if floor else None,
             },
         )
 
@@ -191,7 +193,8 @@ def profile(
     Loading (and fitting, where there is no checkpoint yet) is over before the clock starts.
     """
     one_thread()
-    meter = Meter()
+    clock = time.process_time if place(execution.device, 0) == "cpu" else time.perf_counter
+    meter = Meter(clock)
     observer = Observer(meter)
     bench = Workbench(suite, cache, registry, execution, watch=observer)
     told("loading the victim")
@@ -206,30 +209,36 @@ def profile(
     meter.clear()
     observer.clear()
     told(f"attacking {len(examples)} examples")
-    began, spent = time.perf_counter(), time.process_time()
+    began, work_began = time.perf_counter(), clock()
     records = [record for _, record in side_by_side(built, target, examples, cell.key, execution.example_seconds)]
-    wall, cpu = time.perf_counter() - began, time.process_time() - spent
+    wall, work = time.perf_counter() - began, clock() - work_began
     told("measuring the bare network")
-    return _summed(cell, bench, observer, records, wall, cpu)
+    rate = observer.rate(suite.inference.precision, clock)
+    return _summed(cell, bench, observer, records, wall, work, rate)
 
 
 def _summed(
-    cell: CellPlan, bench: Workbench, observer: Observer, records: Sequence[ExampleRecord], wall: float, cpu: float
+    cell: CellPlan,
+    bench: Workbench,
+    observer: Observer,
+    records: Sequence[ExampleRecord],
+    wall: float,
+    work: float,
+    rate: float | None,
 ) -> Profile:
-    precision = bench.suite.inference.precision
     parts = dict(observer.meter.parts)
     texts = parts.get(VICTIM, Part()).items
-    parts[SEARCH] = Part(wall - sum(part.seconds for part in parts.values()), len(records), len(records))
+    parts[SEARCH] = Part(work - sum(part.seconds for part in parts.values()), len(records), len(records))
     return Profile(
         cell="/".join((cell.victim.dataset, cell.victim.defense, str(cell.attack))),
         key=cell.key,
         device=bench.device,
-        precision=precision,
+        precision=bench.suite.inference.precision,
         concurrency=bench.execution.concurrency,
         examples=len(records),
         outcomes=dict(sorted(Counter(str(record.outcome) for record in records).items())),
         wall=wall,
-        cpu=cpu,
+        work=work,
         parts=parts,
         queries=sum(record.queries for record in records),
         texts=texts,
@@ -239,5 +248,5 @@ def _summed(
         computed=observer.computed,
         distinct_tokens=sum(map(len, observer.distinct)),
         batch_rows=batch_rows(observer.device) if observer.device is not None else 0,
-        rate=observer.rate(precision),
+        rate=rate,
     )

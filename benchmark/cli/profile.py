@@ -102,7 +102,7 @@ def show(console: Console, found: Profile) -> None:
     for column in ("part", "seconds", "share", "calls", "items", "what"):
         table.add_column(column, justify="left" if column in ("part", "what") else "right")
     for name, part in sorted(found.parts.items(), key=lambda entry: -entry[1].seconds):
-        share = f"{100 * part.seconds / found.wall:.1f} %" if found.wall else ""
+        share = f"{100 * part.seconds / found.work:.1f} %" if found.work else ""
         cells = (f"{part.seconds:.2f}", share, str(part.calls), str(part.items or ""))
         table.add_row(escape(name), *cells, MEANINGS.get(name, "a tool of the attack"))
     console.print(table)
@@ -113,8 +113,9 @@ def show(console: Console, found: Profile) -> None:
 def _lines(found: Profile) -> list[str]:
     values = found.derived
     lines = [
-        f"wall {found.wall:.2f} s, of which waiting for a core or a device {values['waiting_seconds']:.2f} s",
-        f"texts: {found.queries} queried, {found.texts} asked of the victim (caches: {_percent(values['cache_hits'])})",
+        f"wall {found.wall:.2f} s = work {found.work:.2f} s + waiting for a core {values['waiting_seconds']:.2f} s",
+        f"texts: {found.queries} queried by the attack, {found.texts} asked of the victim, the harness's checks among "
+        f"them; caches saved {_percent(values['saved_by_caches'])}",
     ]
     if found.rate is None:
         return [*lines, "the victim's network was not seen: no tokens, no floor"]
@@ -124,8 +125,8 @@ def _lines(found: Profile) -> list[str]:
         f"(fill {_percent(values['batch_fill'])} of {found.batch_rows})",
         f"tokens: {found.tokens}, {values['tokens_per_second']:.0f} a second in the victim, padding "
         f"{_percent(values['padding_waste'])}; {found.distinct_tokens} distinct",
-        f"floor: {values['floor_seconds']:.2f} s ({found.rate:.0f} tokens a second, bare network); wall is "
-        f"{values['wall_over_floor']:.2f} times the floor",
+        f"floor: {values['floor_seconds']:.2f} s ({found.rate:.0f} tokens a second, bare network); work is "
+        f"{values['work_over_floor']:.2f} times the floor",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_the_rate_is_that_of_full_batches_of_the_mean_length() -> None:
         lambda module, given, named: shapes.append(tuple(named["input_ids"].shape)), with_kwargs=True
     )
     observer = Observer(Meter())
-    assert observer.rate("fp32") is None, "no network was seen"
+    assert observer.rate("fp32", time.perf_counter) is None, "no network was seen"
     observer.network(made)
     NetworkClassifier(made).logits(TEXTS)
     ticks = iter([10.0, 10.4, 10.8, 11.2])
@@ -160,7 +161,7 @@ def test_an_encoder_is_metered_below_the_broker() -> None:
 def made_profile(**changed: Any) -> Profile:
     values: dict[str, Any] = {
         "cell": "d/m/a", "key": "k", "device": "cpu", "precision": "fp32", "concurrency": 4, "examples": 2,
-        "outcomes": {"held": 2}, "wall": 10.0, "cpu": 8.0, "parts": {"victim": Part(4.0, 5, 50), "search": Part(6.0)},
+        "outcomes": {"held": 2}, "wall": 12.0, "work": 10.0, "parts": {"victim": Part(4.0, 5, 50), "search": Part(6.0)},
         "queries": 200, "texts": 50, "batches": 5, "rows": 80, "tokens": 1600, "computed": 2000,
         "distinct_tokens": 1200, "batch_rows": 32, "rate": 600.0,
     }  # fmt: skip
@@ -173,12 +174,13 @@ def test_what_follows_from_the_figures() -> None:
         "tokens_per_second": 400.0,
         "padding_waste": pytest.approx(0.2),
         "batch_fill": 0.5,
-        "cache_hits": 0.75,
+        "saved_by_caches": 0.75,
         "floor_seconds": 2.0,
-        "wall_over_floor": 5.0,
+        "work_over_floor": 5.0,
     }
+    assert made_profile(texts=203).derived["saved_by_caches"] == 0.0, "the harness asks too"
     unseen = made_profile(batches=0, rows=0, tokens=0, computed=0, distinct_tokens=0, rate=None).derived
-    assert {name for name, value in unseen.items() if value is not None} == {"waiting_seconds", "cache_hits"}
+    assert {name for name, value in unseen.items() if value is not None} == {"waiting_seconds", "saved_by_caches"}
 
 
 def test_a_profile_runs_the_cell_as_it_is_and_its_parts_add_up(tmp_path: Path) -> None:
@@ -198,7 +200,8 @@ def test_a_profile_runs_the_cell_as_it_is_and_its_parts_add_up(tmp_path: Path) -
     assert found.rows == found.texts <= sum(record.forwards for record in records)
     assert found.examples == 4
     assert {"victim", "sentence encoder", "search"} <= set(found.parts)
-    assert sum(part.seconds for part in found.parts.values()) == pytest.approx(found.wall)
+    assert sum(part.seconds for part in found.parts.values()) == pytest.approx(found.work)
+    assert 0 < found.work <= found.wall
     assert all(part.seconds >= 0 for part in found.parts.values())
     assert found.distinct_tokens <= found.tokens == found.computed
     assert 0 < found.derived["batch_fill"] <= 1  # type: ignore[operator]
@@ -213,7 +216,7 @@ def test_the_command_prints_json_and_stores_nothing(
     found = json.loads(done.stdout)
     assert found["cell"] == "toy-reviews/mlp/deepwordbug"
     assert (found["examples"], found["device"], found["precision"]) == (2, "cpu", "bf16")
-    assert found["derived"]["wall_over_floor"] > 0
+    assert found["derived"]["work_over_floor"] > 0
     assert not (private_cache / "store").exists()
 
 
@@ -224,7 +227,7 @@ def test_the_table_has_every_part_and_the_ratio(capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     assert [line.split()[0] for line in shown.splitlines()[2:4]] == ["search", "victim"], "largest first"
     assert "60.0 %" in shown
-    assert "wall is 5.00 times the floor" in shown
+    assert "work is 5.00 times the floor" in shown
     show(Console(width=200), made_profile(batches=0, rows=0, tokens=0, computed=0, distinct_tokens=0, rate=None))
     assert "no floor" in capsys.readouterr().out
 
