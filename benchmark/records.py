@@ -92,6 +92,19 @@ class ExampleRecord(Strict):
         return {name: value for name, value in handler(self).items() if name not in LATER or value is not None}
 
 
+class TransferRecord(Strict):
+    """One adversarial text of ``source`` (an attack cell) under the victim ``target`` (a victim's key).
+
+    ``clean`` is whether the target is right on the original; ``fooled`` whether it is wrong on the adversarial text.
+    """
+
+    source: str
+    target: str
+    example_id: str
+    clean: bool
+    fooled: bool
+
+
 class CleanRecord(Strict):
     """One clean prediction of the whole test part: the evidence behind ``clean_accuracy``."""
 
@@ -163,6 +176,10 @@ def parse(kind: type[Record], text: str | bytes, where: str) -> Record:
         raise BadRecord(f"{where}: field '{field}': {first['msg']}", "Remove it, or restore it from a copy") from None
 
 
+# One for all: made anew for each record it costs as much as the writing.
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
 def dump(record: Strict) -> str:
     """One line of canonical JSON: sorted keys, no NaN."""
-    return json.dumps(record.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(record.model_dump(mode="json"))

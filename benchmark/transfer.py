@@ -11,24 +11,12 @@ from benchmark.errors import BenchError, StoreError
 from benchmark.identity import digest
 from benchmark.plan import CellPlan, Plan, VictimPlan
 from benchmark.pool import Pool
-from benchmark.records import CellFile, ExampleRecord, Outcome, Strict, dump, parse
+from benchmark.records import CellFile, ExampleRecord, Outcome, Strict, TransferRecord, dump, parse
 from benchmark.store import write_atomic
 from benchmark.worker import ScoreJob, worker_main
 
 FOLDER = "transfers"
-
-
-class TransferRecord(Strict):
-    """One adversarial text of ``source`` (an attack cell) under the victim ``target`` (a victim's key).
-
-    ``clean`` is whether the target is right on the original; ``fooled`` whether it is wrong on the adversarial text.
-    """
-
-    source: str
-    target: str
-    example_id: str
-    clean: bool
-    fooled: bool
+"""Named again in ``benchmark.leaderboard.transfers``, which publishes what lies there."""
 
 
 class Share(Strict):

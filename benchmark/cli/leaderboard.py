@@ -23,10 +23,14 @@ def publish_page(
     suite: Annotated[str, typer.Option(help="A suite's name (bench list suites) or a TOML file.")] = "mini",
     store: Annotated[Path | None, typer.Option(help="Where records are kept (default: in the per-user cache).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of all pages.")] = Path("leaderboards"),
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Publish the sentences too, where their licence allows.")
+    ] = False,
 ) -> None:
-    """Turn stored records into OUT/<suite>/v<version>/: leaderboard.md, leaderboard.json, plots and evidence.
+    """Turn stored records into OUT/<suite>/v<version>/: index.html, leaderboard.md and .json, plots and evidence.
 
-    The evidence holds every outcome and each adversarial text as an edit script, but no sentence of a dataset.
+    The evidence holds every outcome and each adversarial text as an edit script, but no sentence of a dataset. With
+    --texts the sentences lie beside it and the page shows them with the changed words marked.
     """
     from benchmark.choice import suite_named
     from benchmark.leaderboard.publish import publish
@@ -35,7 +39,7 @@ def publish_page(
 
     registry = load_registry()
     wanted = suite_named(registry, suite)
-    written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted))
+    written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted), texts)
     page = out / wanted.name / f"v{wanted.version}"
     typer.echo(f"{page / 'leaderboard.md'} ({len(written)} files; verify with: bench leaderboard check {page})")
 

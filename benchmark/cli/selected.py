@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmark.leaderboard.curves import Attacked
+    from benchmark.records import CellFile, ExampleRecord
     from benchmark.registry import Registry
     from benchmark.store import Store
     from benchmark.suite import Suite
@@ -19,7 +19,7 @@ def selected(
     defenses: Sequence[str] = (),
     attacks: Sequence[str] = (),
     datasets: Sequence[str] = (),
-) -> list[Attacked]:
+) -> list[tuple[CellFile, list[ExampleRecord]]]:
     """Complete attack cells measured under the suite's conditions, with their records.
 
     Named defenses and attacks need not be the suite's own. Raises UnknownName for a name nothing was measured of, and

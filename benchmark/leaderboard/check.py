@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark.errors import BadRecord, BenchError
 from benchmark.leaderboard.audit import audit
+from benchmark.leaderboard.collector import paused_collector
 from benchmark.leaderboard.digests import DIGESTS, changed_row, read_digests, sha256
 from benchmark.leaderboard.evidence import RECORDS, Evidence, evidence_files, read_evidence
 from benchmark.leaderboard.index import (
@@ -24,13 +25,15 @@ from benchmark.leaderboard.index import (
     read_index,
 )
 from benchmark.leaderboard.parquet import PARQUET, parquet_problem
-from benchmark.leaderboard.publish import JSON, MARKDOWN, PNG, SUITE, SVG, page_files, read_frozen
+from benchmark.leaderboard.plots import known_files
+from benchmark.leaderboard.publish import JSON, MARKDOWN, SUITE, evidence_digest, page_files, read_frozen
 from benchmark.leaderboard.table import build_table
 from benchmark.leaderboard.versions import words
+from benchmark.leaderboard.view import check_view, view_names
 from benchmark.records import CellFile
 from benchmark.suite import Suite
 
-PLOTS = (PNG, SVG)
+PLOTS = known_files()
 """Present or absent, never computed again: their bytes depend on the version of the plotting library."""
 
 
@@ -52,6 +55,7 @@ def check(path: Path) -> list[str]:
     return inspect(path).problems
 
 
+@paused_collector()
 def inspect(path: Path) -> Report:
     """Check a page, or all pages below a folder and its index.
 
@@ -147,11 +151,15 @@ def _rendered(
             f"itself, and its files are those that {INDEX} lists"
         )
     else:
+        viewed = check_view(page, table, evidence, evidence_digest(written))
+        report.problems += viewed.problems
+        rendered |= viewed.files
         for name, data in rendered.items():
             report.problems += _compare(name, _bytes(page / name), data, "the evidence gives")
     if parquet is not None and sha256(parquet) == _published(page).get(PARQUET):
         problem = parquet_problem(parquet, evidence)
         report.problems += [f"{PARQUET} {problem}"] if problem else []
+    rendered |= dict.fromkeys(view_names(evidence) - rendered.keys(), b"")
     return rendered if parquet is None else {**rendered, PARQUET: parquet}
 
 

@@ -14,6 +14,8 @@ from benchmark.errors import BadRecord
 
 Edit = tuple[int, int, str]
 """``(start, end, replacement)``: characters ``start:end`` of the original become ``replacement``."""
+Piece = str | tuple[str, str]
+"""Part of a text: unchanged, or ``(before, after)``."""
 
 # A word or a punctuation mark together with the blanks behind it. Blanks as tokens of their own would match each other
 # everywhere and make the alignment slow and ragged.
@@ -71,7 +73,7 @@ def _word(before: str, after: str, start: int) -> Iterator[Edit]:
     old, new = before.rstrip(), after.rstrip()
     if old != new:
         matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-        if old.casefold() != new.casefold() and matcher.ratio() < _SAME_WORD:
+        if old.casefold() != new.casefold() and _unlike(matcher):
             yield (start, start + len(old), new)
         else:
             for tag, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -79,6 +81,11 @@ def _word(before: str, after: str, start: int) -> Iterator[Edit]:
                     yield (start + i1, start + i2, new[j1:j2])
     if before[len(old) :] != after[len(new) :]:
         yield (start + len(old), start + len(before), after[len(new) :])
+
+
+def _unlike(matcher: difflib.SequenceMatcher[str]) -> bool:
+    """Whether two words are another word each; the two quick ratios are upper bounds of the ratio."""
+    return any(ratio() < _SAME_WORD for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio))
 
 
 def _trimmed(before: str, after: str, start: int) -> Iterator[Edit]:
@@ -90,3 +97,53 @@ def _trimmed(before: str, after: str, start: int) -> Iterator[Edit]:
     while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
         tail += 1
     yield (start + head, start + len(before) - tail, after[head : len(after) - tail])
+
+
+def marked(text: str, script: Sequence[Edit]) -> list[Piece]:
+    """``text`` cut at its changes: unchanged parts as strings, changed words as ``(before, after)``.
+
+    An edit of letters is widened to the words it stands in; edits of one word become one change. The strings and the
+    first halves joined give ``text``, the strings and the second halves what ``script`` makes of it.
+
+    Raises BadRecord where the script does not fit the text.
+    """
+    apply(text, script)
+    spans: list[tuple[int, int, list[Edit]]] = []
+    for edit in script:
+        start, end = _word_start(text, edit), _word_end(text, edit)
+        if spans and start < spans[-1][1]:
+            before, after, edits = spans.pop()
+            spans.append((before, max(after, end), [*edits, edit]))
+        else:
+            spans.append((start, end, [edit]))
+    pieces: list[Piece] = []
+    position = 0
+    for start, end, edits in spans:
+        if position < start:
+            pieces.append(text[position:start])
+        inner = [(first - start, last - start, replacement) for first, last, replacement in edits]
+        pieces.append((text[start:end], apply(text[start:end], inner)))
+        position = end
+    return [*pieces, text[position:]] if position < len(text) else pieces
+
+
+def _word_start(text: str, edit: Edit) -> int:
+    """Where the word begins that an edit changes; the edit's own start where it begins between words."""
+    start, end, replacement = edit
+    old, new = text[start : start + 1], (replacement + text[end : end + 1])[:1]
+    if (not old or old.isspace()) and (not new or new.isspace()):
+        return start
+    while start and not text[start - 1].isspace():
+        start -= 1
+    return start
+
+
+def _word_end(text: str, edit: Edit) -> int:
+    """Where the word ends that an edit changes; the edit's own end where it ends between words."""
+    start, end, replacement = edit
+    old, new = text[max(0, end - 1) : end], (text[max(0, start - 1) : start] + replacement)[-1:]
+    if (not old or old.isspace()) and (not new or new.isspace()):
+        return end
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return end

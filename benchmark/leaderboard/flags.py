@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmark.leaderboard.curves import BUDGETS, Attacked, broken_within, by_victim, own_budget
-from benchmark.records import CellFile, ExampleRecord, Outcome
+from benchmark.leaderboard.curves import BUDGETS, Attacked, Searched, broken_within, by_victim, own_budget
+from benchmark.records import CellFile, Outcome
 
 BLACK_BOX_STRONGER = "black-box-stronger"
 ZERO_GRADIENTS = "zero-gradients"
@@ -109,7 +109,7 @@ def _strength(pair: tuple[CellFile, int, int, int]) -> int:
     return theirs - mine
 
 
-def _broken(records: Sequence[ExampleRecord]) -> dict[str, bool]:
+def _broken(records: Sequence[Searched]) -> dict[str, bool]:
     """Example to whether it was broken; without skipped ones and errors, which say nothing of an attack's strength."""
     silent = (Outcome.SKIPPED, Outcome.ERROR)
     return {r.example_id: r.outcome is Outcome.BROKEN for r in records if r.outcome not in silent}
@@ -132,7 +132,7 @@ def _zero_gradients(cells: Sequence[Attacked]) -> list[Flag]:
     return [_flag(ZERO_GRADIENTS, cell, sentence, zero_gradients=share)]
 
 
-def _flat_curve(cell: CellFile, records: Sequence[ExampleRecord]) -> list[Flag]:
+def _flat_curve(cell: CellFile, records: Sequence[Searched]) -> list[Flag]:
     """Success does not grow with the budget although most examples end for want of queries.
 
     Judged over the last steps between budgets that at least half of the exhausted examples could still use: beyond its

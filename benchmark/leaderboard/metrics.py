@@ -84,6 +84,18 @@ def proportion(count: int, n: int) -> Proportion | None:
     return Proportion(_round(count / n), low, high, n)
 
 
+def proportions(counts: Sequence[int], n: int) -> list[Proportion | None]:
+    """:func:`proportion` of each count, with one call of the library."""
+    if n == 0 or not counts:
+        return [None] * len(counts)
+    import numpy as np
+    from statsmodels.stats.proportion import proportion_confint
+
+    lows, highs = proportion_confint(np.array(counts), n, alpha=1 - LEVEL, method="wilson")
+    sides = ([_round(min(1.0, max(0.0, float(bound)))) for bound in side] for side in (lows, highs))
+    return [Proportion(_round(k / n), low, high, n) for k, low, high in zip(counts, *sides, strict=True)]
+
+
 def outcome_counts(records: Iterable[Scored]) -> dict[Outcome, int]:
     """How often each outcome occurred; all six keys, in the order of :class:`Outcome`."""
     counts = dict.fromkeys(Outcome, 0)

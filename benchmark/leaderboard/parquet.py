@@ -7,10 +7,10 @@ published records after those of the cell; what a kind of record does not have i
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from benchmark.leaderboard.evidence import Evidence
+from benchmark.records import CellFile
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +19,7 @@ PARQUET = "records.parquet"
 CELL = ("suite", "suite_version", "dataset", "model", "defense", "seed", "attack", "status", "external")
 NUMBERS = ("queries", "forwards", "words", "perturbed_words")
 SHARES = ("perturbed_share", "similarity", "temperature")
+EDIT = ("start", "end", "replacement")
 DRAWS = ("draws", "clean_wrong", "final_wrong")
 
 
@@ -34,10 +35,11 @@ def records_frame(evidence: Evidence) -> pl.DataFrame:
     schema |= {"violations": pl.List(pl.String), "edits": pl.List(edit)}
     schema |= dict.fromkeys(("error", "text_sha256", "adversarial_sha256"), pl.String)
     columns: dict[str, list[Any]] = {name: [] for name in schema}
-    lists = list(columns.items())
-    for row in _rows(evidence):
-        for name, values in lists:
-            values.append(row.get(name))
+    for cell in evidence.cells:
+        rows = _rows(evidence, cell)
+        shared = {name: getattr(cell, name) for name in CELL} | {"status": cell.status.value}
+        for name, values in columns.items():
+            values += [shared[name]] * len(rows) if name in shared else [row.get(name) for row in rows]
     return pl.DataFrame(columns, schema=schema)
 
 
@@ -69,16 +71,16 @@ def parquet_problem(found: bytes, evidence: Evidence) -> str | None:
     return "differs from what the evidence gives"
 
 
-def _rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    for cell in evidence.cells:
-        shared = {name: getattr(cell, name) for name in CELL} | {"status": cell.status.value}
-        if cell.attack is None:
-            for clean in evidence.clean[cell.key]:
-                yield shared | clean.__dict__
-        else:
-            for record in evidence.attacked[cell.key]:
-                edits = None if record.edits is None else [
-                    {"start": start, "end": end, "replacement": text} for start, end, text in record.edits
-                ]  # fmt: skip
-                values = record.__dict__ | {"outcome": record.outcome.value, "edits": edits}
-                yield shared | values | {"violations": list(record.violations)}
+def _rows(evidence: Evidence, cell: CellFile) -> list[dict[str, Any]]:
+    """The records of one cell."""
+    if cell.attack is None:
+        return [clean.__dict__ for clean in evidence.clean[cell.key]]
+    return [
+        record.__dict__
+        | {
+            "outcome": record.outcome.value,
+            "violations": list(record.violations),
+            "edits": None if record.edits is None else [dict(zip(EDIT, edit, strict=True)) for edit in record.edits],
+        }
+        for record in evidence.attacked[cell.key]
+    ]

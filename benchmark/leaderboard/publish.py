@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmark.errors import BadRecord, BadSuite, StoreError
 from benchmark.leaderboard.audit import audit
+from benchmark.leaderboard.collector import paused_collector
 from benchmark.leaderboard.digests import DIGESTS, sha256
 from benchmark.leaderboard.evidence import (
     CELLS,
@@ -28,8 +29,11 @@ from benchmark.leaderboard.index import INDEX, Index, indexed, lost_cells, read_
 from benchmark.leaderboard.jsonpage import json_page
 from benchmark.leaderboard.markdown import markdown_page
 from benchmark.leaderboard.parquet import PARQUET, parquet_bytes
+from benchmark.leaderboard.plots import known_files, plot_files
 from benchmark.leaderboard.selection import Prescribed, RecordSource, freeze, select
 from benchmark.leaderboard.table import Table, build_table
+from benchmark.leaderboard.texts import read_texts, texts_of
+from benchmark.leaderboard.transfers import read_transfers, stored_transfers
 from benchmark.leaderboard.versions import (
     FrozenPage,
     merged,
@@ -37,37 +41,44 @@ from benchmark.leaderboard.versions import (
     refuse_new_conditions,
     refuse_new_metric,
 )
+from benchmark.leaderboard.view import Beside, read_beside, stale, view_files
 from benchmark.suite import FROZEN, Suite, load_frozen
 
 SUITE = FROZEN
 JSON = "leaderboard.json"
 MARKDOWN = "leaderboard.md"
-SVG = "plots/clean-vs-worst.svg"
-PNG = "plots/clean-vs-worst.png"
 
 
-def publish(suite: Suite, store: RecordSource, target: Path, prescribed: Prescribed | None = None) -> list[Path]:
+@paused_collector()
+def publish(
+    suite: Suite, store: RecordSource, target: Path, prescribed: Prescribed | None = None, texts: bool = False
+) -> list[Path]:
     """Publish every complete cell of ``suite`` and return the written files, sorted.
 
     ``prescribed`` (what the installed plugins make of the suite) keeps cells with other options out; default: only the
-    options that the suite spells out are compared.
+    options that the suite spells out are compared. With ``texts`` the page also holds the sentences of the attacked
+    examples; without, it has their edits only.
 
     Raises NothingToPublish without a complete cell, FrozenPage when a page of this version was published under other
     conditions or holds one of the cells with other records, and BadRecord for records that contradict themselves.
     """
     cells = select(suite, store, prescribed)
+    records = {cell.key: store.records(cell) for cell in cells if cell.attack is not None}
     evidence = make_evidence(
         cells,
-        {cell.key: store.records(cell) for cell in cells if cell.attack is not None},
+        records,
         {cell.key: store.clean_records(cell) for cell in cells if cell.attack is None},
     )
-    return add(freeze(suite, cells), evidence, target)
+    found = Beside(texts_of(evidence, records) if texts else None, stored_transfers(store, cells, records))
+    del records  # the evidence has what is needed of them, and they are most of the memory
+    return add(freeze(suite, cells), evidence, target, found)
 
 
-def add(frozen: Suite, fresh: Evidence, target: Path) -> list[Path]:
+def add(frozen: Suite, fresh: Evidence, target: Path, beside: Beside | None = None) -> list[Path]:
     """Add evidence to the page of a frozen suite, which is made where it is missing; returns its files, sorted.
 
-    Raises as :func:`publish` does.
+    ``beside`` are the sentences and transferred texts of the fresh cells (no sentences: the page shall have none);
+    without it the page keeps what it has. Raises as :func:`publish` does.
     """
     name = f"{frozen.name}/v{frozen.version}"
     page = target / name
@@ -77,13 +88,18 @@ def add(frozen: Suite, fresh: Evidence, target: Path) -> list[Path]:
         refuse_new_conditions(page, read_frozen(page), frozen)
         if (page / CELLS).exists():
             evidence = merged(page, read_evidence(page), fresh)
-    return write_page(frozen, evidence, target, page_method(page / JSON) if published else None)
+    if beside is not None:
+        beside = Beside(read_texts(page), read_transfers(page)).with_new(beside, evidence)
+    return write_page(frozen, evidence, target, page_method(page / JSON) if published else None, beside)
 
 
-def write_page(frozen: Suite, evidence: Evidence, target: Path, method: object = None) -> list[Path]:
+def write_page(
+    frozen: Suite, evidence: Evidence, target: Path, method: object = None, beside: Beside | None = None
+) -> list[Path]:
     """Write all files of a page and the index of ``target``; returns the page's files, sorted.
 
-    ``method`` is the metric that the page was published with (None: a new page). Raises FrozenPage, BadRecord and
+    ``method`` is the metric that the page was published with (None: a new page), ``beside`` what the page shows besides
+    its evidence (None: what it has). Raises FrozenPage, BadRecord and
     StoreError.
     """
     name = f"{frozen.name}/v{frozen.version}"
@@ -96,10 +112,9 @@ def write_page(frozen: Suite, evidence: Evidence, target: Path, method: object =
     rendered = page_files(table, written, parquet)
     if method is not None:
         refuse_new_metric(page, method, json.loads(rendered[JSON])["method"])
-    from benchmark.leaderboard.plots import plot
-
-    svg, png = plot(table)
-    files = {**written, **rendered, PARQUET: parquet, SVG: svg, PNG: png}
+    beside = read_beside(page, evidence) if beside is None else beside
+    rendered |= view_files(table, evidence, evidence_digest(written), beside)
+    files = {**written, **rendered, PARQUET: parquet, **plot_files(table, evidence, beside.transfers)}
     entry = indexed(frozen, evidence, files)
     _refuse_losses(page, index, name, entry.cells)
     _write(page, files)
@@ -151,13 +166,17 @@ def page_files(table: Table, written: Mapping[str, bytes], parquet: bytes | None
     """
     digests = {name: sha256(data) for name, data in written.items()}
     rows = digests.pop(DIGESTS)
-    whole = sha256(json_bytes(digests))
     listed = digests if parquet is None else {**digests, DIGESTS: rows, PARQUET: sha256(parquet)}
     return {
         JSON: json_page(table, listed),
-        MARKDOWN: markdown_page(table, whole).encode(),
+        MARKDOWN: markdown_page(table, evidence_digest(written)).encode(),
         SUITE: suite_bytes(table.suite),
     }
+
+
+def evidence_digest(written: Mapping[str, bytes]) -> str:
+    """One digest over all evidence files but the digests of their rows, by which a copy can be recognised."""
+    return sha256(json_bytes({name: sha256(data) for name, data in written.items() if name != DIGESTS}))
 
 
 def suite_bytes(suite: Suite) -> bytes:
@@ -205,7 +224,9 @@ def _write(page: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _remove_stale(page: Path, files: Mapping[str, bytes]) -> None:
-    """Records of cells that were replaced; nothing else is ever removed."""
+    """Records and details of cells that were replaced, and plots that are not drawn any more; nothing else."""
+    for path in (*stale(page, files), *(page / name for name in known_files() - files.keys())):
+        path.unlink(missing_ok=True)
     for path in sorted((page / RECORDS).glob("*.jsonl")):
         if f"{RECORDS}/{path.name}" not in files:
             path.unlink()

@@ -19,7 +19,7 @@ from benchmark.engine import QueryCounter, VictimInfo
 from benchmark.errors import BadRecord, BudgetExhausted
 from benchmark.evaluate import Target, attack_example
 from benchmark.leaderboard.curves import BUDGETS, WORST_CASE, curve, curves_of, outcome_within
-from benchmark.leaderboard.metrics import ROBUST, accuracy_under_attack, proportion
+from benchmark.leaderboard.metrics import ROBUST, accuracy_under_attack, proportion, worst_case
 from benchmark.records import CellFile, ExampleRecord, Outcome
 from benchmark.suite import Contract
 from benchmark.validate import Validator
@@ -82,6 +82,26 @@ def test_worst_case_takes_every_attack_at_the_same_budget() -> None:
 def test_no_worst_case_around_a_hole() -> None:
     found = curves_of([(cell("swap"), records(("held", 1), ("held", 1))), (cell("typo"), records(("held", 1)))])
     assert all(point.accuracy is None for point in found[-1].points)
+
+
+ROWS = st.lists(st.tuples(st.sampled_from([o.value for o in Outcome]), st.integers(0, 1100)), min_size=1, max_size=6)
+
+
+@given(ROWS, ROWS, ROWS)
+def test_curves_are_what_their_definition_says(
+    a: list[tuple[str, int]], b: list[tuple[str, int]], c: list[tuple[str, int]]
+) -> None:
+    attacked = [(cell(name), records(*found)) for name, found in (("a", a), ("b", b), ("c", c))]
+    *singles, worst = curves_of(attacked)
+    ids = sorted({r.example_id for _, found in attacked for r in found})
+    for place, budget in enumerate(BUDGETS):
+        within = {k.key: {r.example_id: outcome_within(r, budget) for r in found} for k, found in attacked}
+        for single, (mine, found) in zip(singles, attacked, strict=True):
+            robust = sum(outcome in ROBUST for outcome in within[mine.key].values())
+            assert single.points[place].accuracy == proportion(robust, len(found))
+        values = list(worst_case(ids, within).values())
+        expected = None if None in values else proportion(sum(v is True for v in values), len(values))
+        assert worst.points[place].accuracy == expected
 
 
 def test_points_beyond_an_own_budget_say_so() -> None:

@@ -42,6 +42,13 @@ TEN = [
 ]
 
 
+def test_proportions_are_each_the_proportion() -> None:
+    for n in (0, 1, 7, 60):
+        counts = list(range(n + 1)) if n else [0, 0]
+        assert metrics.proportions(counts, n) == [metrics.proportion(count, n) for count in counts]
+    assert metrics.proportions([], 5) == []
+
+
 def test_one_attack_by_hand() -> None:
     assert metrics.outcome_counts(TEN) == {
         O.SKIPPED: 2, O.HELD: 3, O.BROKEN: 2, O.INVALID: 1, O.EXHAUSTED: 1, O.ERROR: 1,
