@@ -41,6 +41,12 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform =
 print(json.dumps({"seconds": wall, "cpu": time.process_time(), "peak": peak}))
 """
 
+PAINT = """
+new Promise((resolve) => new PerformanceObserver((list) => {
+  for (const entry of list.getEntriesByName('first-contentful-paint')) resolve(entry.startTime);
+}).observe({ type: 'paint', buffered: true }))
+"""
+
 SORT = """
 (index) => new Promise((resolve) => {
   const button = document.querySelectorAll('#board thead button')[index];
@@ -87,8 +93,7 @@ def test_publishing_and_looking_at_it(root: Path, record_property: Any) -> None:
         for _ in range(3):  # the best one: whatever else runs only adds
             tab = running.new_page(viewport={"width": 1280, "height": 800})
             tab.goto((page / "index.html").as_uri())
-            tab.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
-            paints.append(tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            paints.append(tab.evaluate(PAINT))
             assert tab.locator("#board tbody tr").count() == 80
             sorts.append(max(tab.evaluate(SORT, index) for index in (4, 1, 5, 4)))
             start = tab.evaluate("performance.now()")

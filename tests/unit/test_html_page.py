@@ -130,7 +130,7 @@ def test_filters(plain: Seen) -> None:
     page.get_by_label("Dataset", exact=True).select_option("reviews")
     assert plain.names("dataset") == ["reviews"]
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.getElementById('count').textContent === '6 of 6 rows'")
+    page.get_by_text("6 of 6 rows").wait_for()
     page.get_by_label("Badge", exact=True).select_option("forward passes")
     assert set(plain.names()) == {"mvp", "mlp+pgd"}
     page.get_by_label("Defense", exact=True).fill("nothing like it")
@@ -159,6 +159,8 @@ def test_a_value_opens_its_examples_without_sentences(plain: Seen) -> None:
 
 
 def test_the_seeds_behind_a_row_can_be_chosen(plain: Seen) -> None:
+    from playwright.sync_api import expect
+
     page = plain.page
     button = page.locator("button[data-cell]").first
     button.click()
@@ -168,7 +170,7 @@ def test_the_seeds_behind_a_row_can_be_chosen(plain: Seen) -> None:
     first = page.locator("#drawer-body").inner_text()
     keys = str(button.get_attribute("data-cells")).split()
     choice.select_option("seed 1")
-    page.wait_for_function("first => document.getElementById('drawer-body').innerText !== first", arg=first)
+    expect(page.locator("#drawer-body")).not_to_have_text(first, use_inner_text=True)
     assert choice.input_value() == keys[1]
     assert choice.evaluate("select => select === document.activeElement")
     assert [url.rsplit("/", 1)[1] for url in plain.requests if url.endswith(".js")] == [f"{key}.js" for key in keys]
