@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from benchmark.leaderboard.badges import CLAIMED, EXTERNAL, MEANINGS, RANDOMISED, STANDARD, VERIFIED
+from benchmark.leaderboard.badges import EXTERNAL, MEANINGS, RANDOMISED, STANDARD
 from benchmark.leaderboard.prose import OUTCOMES as OUTCOME_MEANINGS
-from benchmark.records import Outcome
+from benchmark.records import Outcome, Status
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ BADGES: tuple[BadgeKind, ...] = tuple(
     for key, name, pattern, short in (
         (STANDARD, STANDARD, re.escape(STANDARD), "standard"),
         (RANDOMISED, RANDOMISED, RANDOMISED, RANDOMISED),
-        (CLAIMED, CLAIMED, CLAIMED, CLAIMED),
-        (VERIFIED, VERIFIED, VERIFIED, VERIFIED),
+        *((status.value,) * 4 for status in (Status.CLAIMED, Status.VERIFIED)),
         (EXTERNAL, EXTERNAL, EXTERNAL, EXTERNAL),
         ("miscalibrated", "miscalibrated", r"miscalibrated.*", "miscalibrated"),
         ("N forward passes per prediction", "forward passes", r"(\d+) forward passes per prediction", r"\1 fwd"),
