@@ -118,11 +118,13 @@ class Training(Part):
     """Evaluations without a better clean validation accuracy before training stops."""
     precision: Precision = "fp32"
     """Arithmetic of the passes in training; weights, optimiser and model selection are fp32 in any case."""
+    frozen_embeddings: bool = False
+    """The base model's word embeddings keep the values they come with; everything else is trained."""
 
     @model_serializer(mode="wrap")
     def _as_published(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The precision came after the first published page and is written only where it is not at its default."""
-        return without_defaults(type(self), handler(self), frozenset({"precision"}))
+        """Fields that came after the first published page are written only where they are not at their defaults."""
+        return without_defaults(type(self), handler(self), frozenset({"precision", "frozen_embeddings"}))
 
 
 class Inference(Part):

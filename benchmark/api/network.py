@@ -54,7 +54,8 @@ class EmbeddingNetwork(Network, Protocol):
     """A network whose head offers ``Capability.EMBEDDINGS``.
 
     ``vocabulary_size`` and ``text_tokens`` are optional: only attacks that see the model's inside (access "gradient")
-    ask for them, and without them such an attack does not apply to the head.
+    ask for them, and without them such an attack does not apply to the head. ``word_embeddings`` is optional too: it is
+    asked for where a suite sets ``training.frozen_embeddings``.
     """
 
     vocabulary_size: int
@@ -62,6 +63,9 @@ class EmbeddingNetwork(Network, Protocol):
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Word embeddings ``[..., d]`` of ids ``[...]``, attached to the graph."""
+
+    def word_embeddings(self) -> torch.nn.Parameter:
+        """The table ``[vocabulary, d]`` that ``embed`` looks up in."""
 
     def text_tokens(self, text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
         """Ids and spans of the text's own tokens; token i is the one that ``Row.text`` calls i.

@@ -11,21 +11,20 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Example, FitContext, ObjectiveContext, ObjectiveRun, TrainingBatch
-from benchmark.devices import arithmetic
 from benchmark.errors import BenchError
 from benchmark.fit.batching import batches, steps_per_epoch
 from benchmark.fit.classifier import NetworkClassifier
+from benchmark.fit.modes import autocast, frozen
 from benchmark.identity import derive_seed
 
 if TYPE_CHECKING:
     import torch
 
-    from benchmark.suite import Precision, Training
+    from benchmark.suite import Training
 
 Progress = Callable[[float, str], None]
 Begin = Callable[[ObjectiveContext], ObjectiveRun]
@@ -69,14 +68,18 @@ def train(network: Any, begin: Begin, context: FitContext, training: Training, e
     highest clean validation accuracy, the earliest of equals; without validation rows the last weights stay. With
     ``training.epochs`` 0 no weight is touched. The same seed gives the same weights, bit for bit, as long as torch
     computes with the same number of threads. Raises BenchError without training rows, without rows of a class, or when
-    the loss is not finite.
+    the loss is not finite, and NotApplicable where embeddings shall stay that the network does not name.
     """
     import torch
 
     if training.epochs:
         require_classes(context)
     device = next(network.parameters()).device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), autocast(network, training.precision):
+    with (
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        autocast(network, training.precision),
+        frozen(network if training.frozen_embeddings else None),
+    ):
         torch.manual_seed(derive_seed("dropout", context.seed))
         return _Run(network, begin, context, training, edit).run()
 
@@ -232,38 +235,6 @@ def make_optimizer(parameters: Iterable[Iterable[torch.nn.Parameter]], training:
 def rate(done: float, warmup: float) -> float:
     """Share of the peak learning rate with ``done`` in (0, 1) of the training behind: linear up, then down to zero."""
     return done / warmup if done < warmup else (1 - done) / (1 - warmup)
-
-
-@contextmanager
-def autocast(network: Any, precision: Precision) -> Iterator[None]:
-    """Let the network's own methods compute in ``precision`` while the context lasts; their results are fp32.
-
-    Only the network is cast: losses, perturbations and regularisers of an objective stay in fp32.
-    """
-    import torch
-
-    if precision == "fp32":
-        yield
-        return
-    device = next(network.parameters()).device
-
-    def cast(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if torch.is_inference_mode_enabled():  # a prediction, for model selection
-                return method(*args, **kwargs)
-            with arithmetic(device, precision):
-                return method(*args, **kwargs).float()
-
-        return call
-
-    names = [name for name in ("forward", "states", "layers", "scores") if hasattr(network, name)]
-    for name in names:
-        setattr(network, name, cast(getattr(network, name)))
-    try:
-        yield
-    finally:
-        for name in names:
-            delattr(network, name)
 
 
 def evaluation_steps(per_epoch: int, evaluations: int) -> frozenset[int]:

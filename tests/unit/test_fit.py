@@ -11,11 +11,12 @@ import pytest
 from fitting import TASK, begin, fit_context, simple, toy, train_on
 
 from benchmark.api import Example, Head, NoOptions, RowBatch, TrainingBatch
-from benchmark.errors import AssetCorrupt, BenchError, StoreError
+from benchmark.errors import AssetCorrupt, BenchError, NotApplicable, StoreError
 from benchmark.fit.checkpoint import SIDECAR, WEIGHTS, load_network, save_network
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark.fit.compose import parse_name
 from benchmark.fit.loop import evaluation_steps, make_optimizer, rate
+from benchmark.fit.modes import frozen
 from benchmark.fit.victim import fit_or_load
 from benchmark.registry import Plugin, Registered, Registry
 from benchmark.suite import Training
@@ -252,6 +253,29 @@ def test_bf16_training_computes_in_bf16_and_keeps_weights_and_predictions_in_fp3
     fit(other, FAST.model_copy(update={"epochs": 1}))
     far = max(float((a - b).abs().max()) for a, b in zip(network.parameters(), other.parameters(), strict=True))
     assert 0 < far < 0.05
+
+
+@pytest.mark.parametrize("head", [mlp.MLP, mvp.MVP], ids=lambda head: head.name)
+def test_frozen_embeddings_stay_and_everything_else_is_trained(head: Head) -> None:
+    import torch
+
+    network = build(head)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    fit(network, FAST.model_copy(update={"epochs": 1, "frozen_embeddings": True}))
+    table = network.word_embeddings()
+    assert table.requires_grad
+    for name, parameter in network.named_parameters():
+        unmoved = torch.equal(before[name], parameter)
+        # A key's bias adds the same to every attention score of a query: its gradient is zero but for rounding.
+        assert unmoved == (parameter is table) or name.endswith("key.bias"), name
+
+
+def test_a_network_without_a_table_cannot_keep_it() -> None:
+    class Plain:
+        pass
+
+    with pytest.raises(NotApplicable, match="word_embeddings"), frozen(Plain()):
+        raise AssertionError("not reached")
 
 
 def test_without_validation_rows_the_last_weights_stay() -> None:

@@ -63,6 +63,11 @@ class EncoderNetwork(nn.Module):
         """Word embeddings ``[..., d]``, before positions, types and normalisation."""
         return self.body.get_input_embeddings()(ids)
 
+    def word_embeddings(self) -> nn.Parameter:
+        """The table that :meth:`embed` looks up in."""
+        table: nn.Parameter = self.body.get_input_embeddings().weight
+        return table
+
     @property
     def vocabulary_size(self) -> int:
         """Ids that :meth:`embed` knows."""
