@@ -1,6 +1,6 @@
-"""``python tests/benchmarks/table.py RESULTS.json [--page PAGE.md] [--previous OLD.json]``: a run's figures as tables.
+"""``python tests/benchmarks/table.py RESULTS.json... [--page PAGE.md] [--previous OLD.json]``: figures of runs as tables.
 
-Reads what ``--benchmark-json`` wrote. With ``--page`` the tables are put between the page's two markers; without, they
+Reads what ``--benchmark-json`` wrote; every run is a section, and no figure is of two. With ``--page`` the tables are put between the page's two markers; without, they
 are printed. ``--previous`` adds the medians of an older run beside those of start-up and registry (the only figures
 that are compared over two runs). Every number is read from the file; targets are those of this project.
 """
@@ -190,16 +190,17 @@ def put(page: str, text: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Figures of a benchmark run, as tables.")
-    parser.add_argument("results", type=Path, help="what --benchmark-json wrote")
+    parser.add_argument("results", type=Path, nargs="+", help="what --benchmark-json wrote, a file a run")
     parser.add_argument("--page", type=Path, help="page to write them to")
     parser.add_argument("--previous", type=Path, help="an older run, for start-up and registry")
     given = parser.parse_args()
-    run = json.loads(given.results.read_text(encoding="utf-8"))
-    text = figures(run, json.loads(given.previous.read_text(encoding="utf-8")) if given.previous else None)
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in given.results]
+    previous = json.loads(given.previous.read_text(encoding="utf-8")) if given.previous else None
+    text = "\n".join(figures(run, previous) for run in runs)
     if given.page is None:
         sys.stdout.write(text)
         return 0
-    few = short_of_rounds(run)
+    few = [name for run in runs for name in short_of_rounds(run)]
     if few:
         sys.stderr.write(f"the page takes medians of three rounds at least, not: {', '.join(few[:5])}\n")
         return 1

@@ -86,7 +86,7 @@ def test_killed_ten_times_and_resumed(tmp_path: Path, undisturbed: tuple[Path, d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("jobs", "concurrency"), [("1", "1"), ("1", "16"), ("2", "4")])
+@pytest.mark.parametrize(("jobs", "concurrency"), [("1", "1"), ("1", "16"), ("2", "4"), ("4", "4")])
 def test_jobs_and_concurrency_do_not_change_a_byte(
     tmp_path: Path, undisturbed: tuple[Path, dict[str, Any]], jobs: str, concurrency: str
 ) -> None:
