@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,15 @@ def arithmetic(device: torch.device, precision: Precision) -> AbstractContextMan
             "Use --device cpu, or a suite with precision fp32 (inference.precision, training.precision)",
         )
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def work_clock(kind: str) -> tuple[str, Callable[[], float]]:
+    """What work on a kind of device is timed by, its name and itself, in seconds.
+
+    On a CPU it is the time of this process on the cores ("processor"), which other programs do not change; elsewhere,
+    where the process only waits for the device, the wall clock ("wall").
+    """
+    return ("processor", time.process_time) if kind == "cpu" else ("wall", time.perf_counter)
 
 
 def has_bf16(device: torch.device) -> bool:

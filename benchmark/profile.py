@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Classifier, ModelRole, Row, RowBatch, pad_rows
 from benchmark.attacking import Execution, side_by_side
-from benchmark.devices import arithmetic, batch_rows, place
+from benchmark.devices import arithmetic, batch_rows, place, work_clock
 from benchmark.meter import Meter, Part
 from benchmark.plan import CellPlan
 from benchmark.records import ExampleRecord
@@ -193,7 +193,7 @@ def profile(
     Loading (and fitting, where there is no checkpoint yet) is over before the clock starts.
     """
     one_thread()
-    clock = time.process_time if place(execution.device, 0) == "cpu" else time.perf_counter
+    _, clock = work_clock(place(execution.device, 0))
     meter = Meter(clock)
     observer = Observer(meter)
     bench = Workbench(suite, cache, registry, execution, watch=observer)

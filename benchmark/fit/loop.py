@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import random
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Example, FitContext, ObjectiveContext, ObjectiveRun, TrainingBatch
+from benchmark.devices import work_clock
 from benchmark.errors import BenchError
 from benchmark.fit.batching import batches, steps_per_epoch
 from benchmark.fit.classifier import NetworkClassifier
@@ -44,7 +44,8 @@ class Evaluation:
 class TrainingLog:
     """What a training cost and how it went. ``tokens`` counts real tokens of all rows, padding left out.
 
-    ``seconds`` and ``peak_memory_bytes`` (of the process) differ between equal runs, everything else does not.
+    ``seconds`` are those of ``clock`` (:func:`benchmark.devices.work_clock`). They and ``peak_memory_bytes`` (of the
+    process) differ between equal runs, everything else does not.
     """
 
     steps: int
@@ -55,6 +56,7 @@ class TrainingLog:
     validation: tuple[Evaluation, ...]
     tokens: int
     seconds: float
+    clock: str
     peak_memory_bytes: int | None
     precision: str
     device: str
@@ -124,7 +126,8 @@ class _Run:
         self.stale = 0
 
     def run(self) -> TrainingLog:
-        began = time.monotonic()
+        clock, now = work_clock(self.device.type)
+        began = now()
         epochs = self.training.epochs
         stopped = False
         if not epochs:
@@ -147,7 +150,7 @@ class _Run:
             self.network.load_state_dict(self.best[1])
         self.network.eval()
         self.network.zero_grad(set_to_none=True)
-        return self._log(time.monotonic() - began, stopped)
+        return self._log(now() - began, clock, stopped)
 
     def _batches(self, examples: Sequence[Example]) -> Iterator[TrainingBatch]:
         if self.edit is not None:
@@ -199,7 +202,7 @@ class _Run:
         self.stale += 1
         return self.stale >= self.training.patience
 
-    def _log(self, seconds: float, stopped: bool) -> TrainingLog:
+    def _log(self, seconds: float, clock: str, stopped: bool) -> TrainingLog:
         import torch
 
         chosen = self.best[0] if self.best else (self.history[-1] if self.history else None)
@@ -212,6 +215,7 @@ class _Run:
             validation=tuple(self.history),
             tokens=self.tokens,
             seconds=seconds,
+            clock=clock,
             peak_memory_bytes=peak_memory(),
             precision=self.training.precision,
             device=self.device.type,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from benchmark.api import (
     TrainingBatch,
     WrapContext,
 )
+from benchmark.devices import work_clock
 from benchmark.errors import AssetCorrupt, BenchError
 from benchmark.fit.compose import Composition, parsed_options
 from benchmark.identity import derive_seed
@@ -195,8 +195,10 @@ def _complete(
 
     if meta is not None:
         return item.load(folder, context.base, context.task, values[item.name]), meta["log"]
-    began = time.monotonic()
+    network = getattr(context.base, "network", None)
+    clock, now = work_clock("cpu" if network is None else next(network.parameters()).device.type)
+    began = now()
     classifier = item.fit(context, values[item.name])
-    log: dict[str, Any] = {"training": {"seconds": time.monotonic() - began}, "parameters": None}
+    log: dict[str, Any] = {"training": {"seconds": now() - began, "clock": clock}, "parameters": None}
     checkpoint.write_folder(folder, {"defense": item.name, "log": log}, lambda content: item.save(classifier, content))
     return classifier, log

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.leaderboard.curves import Attacked
 from benchmark.leaderboard.metrics import (
     Proportion,
     mean,
@@ -15,8 +14,10 @@ from benchmark.leaderboard.metrics import (
     queries_mean,
     similarity_mean,
 )
-from benchmark.records import Outcome
+from benchmark.records import CellFile, ExampleRecord, Outcome
 
+Attacked = tuple[CellFile, Sequence[ExampleRecord]]
+"""An attack's cell and its records."""
 COLUMNS = (
     "attack",
     "broken",

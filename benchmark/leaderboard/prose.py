@@ -30,7 +30,8 @@ COLUMNS: Mapping[str, str] = {
     "Words changed": "mean share of changed words, over broken examples.",
     "Similarity": "mean similarity to the original text, by the contract's encoder, over broken examples.",
     "Fwd/pred": "forward passes per prediction: rows the network computes to classify one text.",
-    "Training": "wall-clock time of fitting in seconds (s), mean over seeds and datasets, on whatever machine did it.",
+    "Training": "seconds (s) that fitting took, mean over seeds and datasets, on whatever machine did it: processor "
+    "time where the record says so (`training.clock`), else the wall clock.",
     "Behind": "how many points (of 100) a row lies behind the one it is compared with, with the interval of that "
     "difference.",
     "p, p (Holm)": "p-value of the paired test, and the same corrected for all pairs of the dataset.",

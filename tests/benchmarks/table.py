@@ -1,8 +1,9 @@
-"""``python tests/benchmarks/table.py RESULTS.json... [--page PAGE.md] [--previous OLD.json]``: figures of runs as tables.
+"""``python tests/benchmarks/table.py RESULTS.json... [--page PAGE.md] [--previous OLD.json]``: figures as tables.
 
-Reads what ``--benchmark-json`` wrote; every run is a section, and no figure is of two. With ``--page`` the tables are put between the page's two markers; without, they
-are printed. ``--previous`` adds the medians of an older run beside those of start-up and registry (the only figures
-that are compared over two runs). Every number is read from the file; targets are those of this project.
+Reads what ``--benchmark-json`` wrote; every run is a section, and no figure is of two. With ``--page`` the tables are
+put between the page's two markers; without, they are printed. ``--previous`` adds the medians of an older run beside
+those of start-up and registry (the only figures that are compared over two runs). Every number is read from the file;
+targets are those of this project.
 """
 
 from __future__ import annotations

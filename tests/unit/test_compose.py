@@ -258,6 +258,7 @@ def test_a_complete_defense_is_fitted_once_and_then_loaded(tmp_path: Path) -> No
     assert calls == [7]
     assert (log["loaded"], again["loaded"]) == (False, True)
     assert again["training"] == log["training"]
+    assert log["training"]["clock"] == "processor"
     assert first.logits(["a"]).tolist() == second.logits(["a"]).tolist() == [[4.5, 4.5]]
 
     (tmp_path / "constant" / "value.txt").write_text("9")

@@ -11,7 +11,7 @@ import pytest
 from test_classifier import Recorder
 
 from benchmark.api import Row, RowBatch
-from benchmark.devices import NAMES, arithmetic, is_out_of_memory, place, resolve, seen
+from benchmark.devices import NAMES, arithmetic, is_out_of_memory, place, resolve, seen, work_clock
 from benchmark.errors import BenchError, UnknownName
 from benchmark.fit.classifier import NetworkClassifier
 from benchmark.pool import Pool
@@ -64,6 +64,18 @@ def report(connection: Any, number: int, start: int) -> None:
         if word == "die":
             raise SystemExit(3)
         connection.send((job, "done", start + number))
+
+
+def test_work_on_a_cpu_is_timed_by_the_processor_and_elsewhere_by_the_wall() -> None:
+    import time
+
+    name, processor = work_clock("cpu")
+    other, wall = work_clock("cuda")
+    began, wall_began = processor(), wall()
+    time.sleep(0.3)
+    idle, passed = processor() - began, wall() - wall_began
+    assert (name, other) == ("processor", "wall")
+    assert idle < 0.15 < 0.3 <= passed + 0.01
 
 
 def test_workers_have_numbers_and_one_that_is_replaced_keeps_its_own() -> None:

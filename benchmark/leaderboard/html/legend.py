@@ -39,8 +39,8 @@ COLUMNS: dict[str, Entry] = {
     "so under every attack of the suite."),
     "clean": Entry("Clean", "Accuracy in per cent on the test part, without an attack."),
     "forwards": Entry("Fwd/pred", "Forward passes per prediction: rows the network computes to classify one text."),
-    "training": Entry("Train, s", "Training: wall-clock seconds of fitting, mean over seeds, on whatever machine did "
-    "it."),
+    "training": Entry("Train, s", "Training: seconds that fitting took, mean over seeds, on whatever machine did it: "
+    "processor time where the record says so, else the wall clock."),
     "badges": Entry("Badges", "What to keep in mind when reading the row; all are explained below."),
 }  # fmt: skip
 
