@@ -29,7 +29,7 @@ Name = tuple[str, str]
 class Entry:
     """A defense on one dataset over its seeds. Estimates are None (no key) unless every seed of the suite has them.
 
-    ``seeds`` are the measured ones, ``training_seconds`` the mean over them.
+    ``seeds`` are the measured ones, ``training_seconds`` the mean over them (None where their clocks differ).
     """
 
     dataset: str
@@ -269,12 +269,14 @@ def _detectable(n: int, pairs: Sequence[Pair]) -> Detectable:
 def _facts(suite: Suite, rows: Sequence[RowScores]) -> dict[str, Any]:
     """Forwards, training time and badges over several rows of one defense."""
     forwards = max((s.row.forwards_per_prediction or 0 for s in rows), default=0) or None
-    seconds = [s.row.training["seconds"] for s in rows if s.row.training and "seconds" in s.row.training]
+    trained = [s.row.training for s in rows if s.row.training and "seconds" in s.row.training]
+    seconds = [training["seconds"] for training in trained]
+    same_clock = len({training.get("clock", "wall") for training in trained}) == 1
     errors = sum(result.counts[Outcome.ERROR] for s in rows for result in s.row.attacks.values())
     cells = [cell for scored in rows for cell in scored.cells]
     return {
         "forwards_per_prediction": forwards,
-        "training_seconds": round(sum(seconds) / len(seconds), 1) if seconds else None,
+        "training_seconds": round(sum(seconds) / len(seconds), 1) if same_clock else None,
         "badges": badges_of(cells, forwards, errors, len(suite.seeds)),
     }
 

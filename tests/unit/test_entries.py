@@ -38,9 +38,10 @@ def cell_of(
     )  # fmt: skip
 
 
-def table_of(suite: Suite, runs: Runs, **provenance: Any) -> Table:
+def table_of(suite: Suite, runs: Runs, of_seed: Any = lambda seed: {}, **given: Any) -> Table:
     cells, attacked, clean = [], {}, {}
     for (dataset, defense, seed), held in runs.items():
+        provenance = given | of_seed(seed)
         base = cell_of(dataset, defense, seed, None, **provenance)
         attack = cell_of(dataset, defense, seed, "swap", **provenance)
         cells += [base, attack]
@@ -77,6 +78,20 @@ def test_an_entry_is_the_mean_over_seeds_and_its_rows_share_its_rank() -> None:
     assert pair.p_exact == pytest.approx(2 * 0.5**28, abs=1e-6)
     assert pair.separated
     assert pair.difference.value == 52 / 80
+
+
+@pytest.mark.parametrize(
+    ("clocks", "mean"), [(("wall", "wall"), 12.0), (("processor", "processor"), 12.0), (("wall", "processor"), None)]
+)
+def test_seconds_of_different_clocks_have_no_mean(clocks: tuple[str, str], mean: float | None) -> None:
+    table = table_of(
+        suite_of("a"),
+        {("a", "firm", 0): held(4), ("a", "firm", 1): held(4)},
+        lambda seed: {"training": {"seconds": (10.0, 14.0)[seed], "clock": clocks[seed]}},
+    )
+    assert table.entries[0].training_seconds == mean
+    old = table_of(suite_of("a"), {("a", "firm", 0): held(4)}, training={"seconds": 9.0})
+    assert old.entries[0].training_seconds == 9.0  # before clocks were named it was the wall
 
 
 def test_seeds_that_disagree_keep_two_rows_together() -> None:
