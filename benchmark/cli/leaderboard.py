@@ -23,6 +23,9 @@ def publish_page(
     suite: Annotated[str, typer.Option(help="A suite's name (bench list suites) or a TOML file.")] = "mini",
     store: Annotated[Path | None, typer.Option(help="Where records are kept (default: in the per-user cache).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of all pages.")] = Path("leaderboards"),
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", help="Training seeds of the page instead of the suite's.")
+    ] = None,
     texts: Annotated[
         bool, typer.Option("--texts", help="Publish the sentences too, where their licence allows.")
     ] = False,
@@ -39,6 +42,8 @@ def publish_page(
 
     registry = load_registry()
     wanted = suite_named(registry, suite)
+    if seed:
+        wanted = wanted.model_copy(update={"seeds": tuple(dict.fromkeys(seed))})
     written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted), texts)
     page = out / wanted.name / f"v{wanted.version}"
     typer.echo(f"{page / 'leaderboard.md'} ({len(written)} files; verify with: bench leaderboard check {page})")

@@ -230,9 +230,10 @@ def frozen_changes(old: Suite, new: Suite) -> list[str]:
         before, after = old.datasets[name].model_dump(), new.datasets[name].model_dump()
         # A dataset of which nothing was published yet has no sample to keep.
         changed += [f"datasets.{name}.{k}" for k in before if before[k] != after[k] and (k != "sample" or before[k])]
-    for field in ("defenses", "seeds"):
-        if set(getattr(old, field)) - set(getattr(new, field)):
-            changed.append(f"{field} (some were removed)")
+    if set(old.defenses) - set(new.defenses):
+        changed.append("defenses (some were removed)")
+    if set(old.seeds) - set(new.seeds):
+        changed.append(f"seeds (the page has {', '.join(map(str, old.seeds))}: name all of them with --seed)")
     changed += [f"options.{name}" for name in sorted(old.options) if old.options[name] != new.options.get(name)]
     added = sorted(new.options.keys() - old.options.keys())
     return changed + [f"options.{name}" for name in added if name in {*old.attacks, *old.defenses}]

@@ -362,6 +362,26 @@ def test_a_page_is_rendered_again_from_its_evidence(boards: Path) -> None:
         render(page)
 
 
+def test_a_page_may_hold_more_seeds_than_its_suite_runs(tmp_path: Path) -> None:
+    from boards import Size, store_of
+    from typer.testing import CliRunner
+
+    from benchmark.cli.main import make_app
+
+    suite, store = store_of(tmp_path / "store", Size(seeds=(0, 1)))
+    publish(suite.model_copy(update={"seeds": (0,)}), store, tmp_path / "one")
+    assert read_evidence(tmp_path / "one/drawn/v1").cells
+    common = ["leaderboard", "publish", "--suite", str(tmp_path / "one/drawn/v1"), "--store", str(tmp_path / "store")]
+    done = CliRunner().invoke(make_app(), [*common, "--seed", "0", "--seed", "1", "--out", str(tmp_path / "one")])
+    assert done.exit_code == 0, done.output
+    page = json.loads((tmp_path / "one/drawn/v1/leaderboard.json").read_text())
+    assert {tuple(entry["seeds"]) for entry in page["entries"]} == {(0, 1)}
+    assert check(tmp_path / "one") == []
+    one = suite.model_copy(update={"seeds": (0,)})
+    with pytest.raises(FrozenPage, match="the page has 0, 1: name all of them with --seed"):
+        publish(one, store, tmp_path / "one")
+
+
 def test_superseded_versions_stay_runnable(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = load_registry()
     monkeypatch.chdir(ROOT)
