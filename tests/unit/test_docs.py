@@ -169,7 +169,12 @@ def test_suite_page_names_every_field_and_default() -> None:
             if kind in (Training, Inference) and field.default is not PydanticUndefined:
                 shown = rows[name].split("|")[1].strip()
                 default = field.default
-                assert shown == f"`{default}`" if isinstance(default, str) else float(shown) == float(default), name
+                if isinstance(default, bool):
+                    assert shown == str(default).lower(), name
+                elif isinstance(default, str):
+                    assert shown == f"`{default}`", name
+                else:
+                    assert float(shown) == float(default), name
     assert "| `encoder` | name | required |" in text_of(ROOT / "docs/suites.md")
 
 
