@@ -26,6 +26,9 @@ def publish_page(
     seed: Annotated[
         list[int] | None, typer.Option("--seed", help="Training seeds of the page instead of the suite's.")
     ] = None,
+    defense: Annotated[
+        list[str] | None, typer.Option("-d", "--defense", help="A further defense of the page; the suite's stay.")
+    ] = None,
     texts: Annotated[
         bool, typer.Option("--texts", help="Publish the sentences too, where their licence allows.")
     ] = False,
@@ -44,6 +47,7 @@ def publish_page(
     wanted = suite_named(registry, suite)
     if seed:
         wanted = wanted.model_copy(update={"seeds": tuple(dict.fromkeys(seed))})
+    wanted = wanted.model_copy(update={"defenses": tuple(dict.fromkeys((*wanted.defenses, *(defense or ()))))})
     written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted), texts)
     page = out / wanted.name / f"v{wanted.version}"
     typer.echo(f"{page / 'leaderboard.md'} ({len(written)} files; verify with: bench leaderboard check {page})")

@@ -377,6 +377,10 @@ def test_a_page_may_hold_more_seeds_than_its_suite_runs(tmp_path: Path) -> None:
     page = json.loads((tmp_path / "one/drawn/v1/leaderboard.json").read_text())
     assert {tuple(entry["seeds"]) for entry in page["entries"]} == {(0, 1)}
     assert check(tmp_path / "one") == []
+    other = [*common, "--seed", "0", "-d", "mlp+more", "--out", str(tmp_path / "more")]
+    assert CliRunner().invoke(make_app(), other).exit_code == 0
+    frozen = json.loads((tmp_path / "more/drawn/v1/suite.json").read_text())
+    assert frozen["defenses"] == ["mlp", "mvp", "mlp+more"]
     one = suite.model_copy(update={"seeds": (0,)})
     with pytest.raises(FrozenPage, match="the page has 0, 1: name all of them with --seed"):
         publish(one, store, tmp_path / "one")
