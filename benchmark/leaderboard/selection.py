@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from benchmark.errors import BadRecord, BenchError
+from benchmark.errors import BadOptions, BadRecord, BenchError
 from benchmark.names import split_name
 from benchmark.records import CellFile, CleanRecord, ExampleRecord
 from benchmark.suite import Suite
@@ -158,6 +158,10 @@ def check_unique(cells: Iterable[CellFile]) -> None:
 
 def differences(suite: Suite, cell: CellFile) -> list[str]:
     """In which parts a cell's specification is not what the suite prescribes: it must not be on the same page."""
+    try:
+        split_name(cell.defense)
+    except BadOptions as problem:
+        return [problem.message]
     if cell.dataset not in suite.datasets:
         return [f"dataset '{cell.dataset}' is not in the suite"]
     if cell.attack is not None and cell.attack not in suite.attacks:

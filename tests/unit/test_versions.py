@@ -257,6 +257,18 @@ def test_a_changed_byte_anywhere_in_the_evidence_is_found_and_named(root: Path, 
         assert any("row" in problem or "line" in problem for problem in naming), naming
 
 
+def test_a_defense_name_that_cannot_be_read_is_found_and_not_raised(root: Path) -> None:
+    path = root / "toy/v1/evidence/cells.json"
+    sound = path.read_bytes()
+    name = json.loads(sound)[0]["defense"]
+    try:
+        path.write_bytes(sound.replace(f'"{name}"'.encode(), f'"[{name[1:]}"'.encode(), 1))
+        problems = check(root / "toy/v1")
+    finally:
+        path.write_bytes(sound)
+    assert any("evidence/cells.json" in problem for problem in problems), problems
+
+
 def test_the_changed_row_is_the_right_one() -> None:
     lines = [f"record {n}".encode() for n in range(5)]
     name, data = "evidence/records/x.jsonl", b"\n".join(lines) + b"\n"
