@@ -38,16 +38,17 @@ def publish_page(
     The evidence holds every outcome and each adversarial text as an edit script, but no sentence of a dataset. With
     --texts the sentences lie beside it and the page shows them with the changed words marked.
     """
-    from benchmark.choice import suite_named
+    from benchmark.choice import selected, suite_named
+    from benchmark.fit.compose import parse_name
     from benchmark.leaderboard.publish import publish
     from benchmark.registry import load_registry
     from benchmark.store import Store, default_store
 
     registry = load_registry()
     wanted = suite_named(registry, suite)
-    if seed:
-        wanted = wanted.model_copy(update={"seeds": tuple(dict.fromkeys(seed))})
-    wanted = wanted.model_copy(update={"defenses": tuple(dict.fromkeys((*wanted.defenses, *(defense or ()))))})
+    for name in defense or ():
+        parse_name(name, registry)  # a name that nobody registered would stand on the page as not measured
+    wanted = selected(registry, wanted, (*wanted.defenses, *(defense or ())), seeds=seed or ())
     written = publish(wanted, Store(store or default_store()), out, prescribed(registry, wanted), texts)
     page = out / wanted.name / f"v{wanted.version}"
     typer.echo(f"{page / 'leaderboard.md'} ({len(written)} files; verify with: bench leaderboard check {page})")

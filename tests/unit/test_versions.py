@@ -13,7 +13,7 @@ from test_leaderboard_page import IDS, RUNS, SUITE, add, cell_of, fill, spec_of
 
 from benchmark.choice import suite_named
 from benchmark.data.source import sources_of
-from benchmark.errors import BadRecord, BadSuite
+from benchmark.errors import BadRecord, BadSuite, UnknownName
 from benchmark.leaderboard.badges import standing
 from benchmark.leaderboard.check import check, inspect
 from benchmark.leaderboard.diff import diff
@@ -389,10 +389,14 @@ def test_a_page_may_hold_more_seeds_than_its_suite_runs(tmp_path: Path) -> None:
     page = json.loads((tmp_path / "one/drawn/v1/leaderboard.json").read_text())
     assert {tuple(entry["seeds"]) for entry in page["entries"]} == {(0, 1)}
     assert check(tmp_path / "one") == []
-    other = [*common, "--seed", "0", "-d", "mlp+more", "--out", str(tmp_path / "more")]
+    other = [*common, "--seed", "0", "-d", "mlp+pgd", "--out", str(tmp_path / "more")]
     assert CliRunner().invoke(make_app(), other).exit_code == 0
     frozen = json.loads((tmp_path / "more/drawn/v1/suite.json").read_text())
-    assert frozen["defenses"] == ["mlp", "mvp", "mlp+more"]
+    assert frozen["defenses"] == ["mlp", "mvp", "mlp+pgd"]
+    wrong = CliRunner().invoke(make_app(), [*common, "-d", "mlp+pgf", "--out", str(tmp_path / "wrong")])
+    assert isinstance(wrong.exception, UnknownName)
+    assert "pgd" in str(wrong.exception.hint)
+    assert not (tmp_path / "wrong").exists()
     one = suite.model_copy(update={"seeds": (0,)})
     with pytest.raises(FrozenPage, match="the page has 0, 1: name all of them with --seed"):
         publish(one, store, tmp_path / "one")
